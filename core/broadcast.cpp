@@ -1,0 +1,135 @@
+#include <cstring>
+
+#include <unroll/core/broadcast.h>
+
+namespace unroll {
+namespace {
+
+/// For each axis of `shape`: the step of x along it, 0 where x is broadcast.
+std::array<Index, Shape::max_axes> steps_along(const Array& x, const Shape& shape) {
+  std::array<Index, Shape::max_axes> steps{};
+  const Index offset = shape.ndim() - x.ndim();
+  Index step = x.stride();
+  for (Index i = x.ndim(); i-- > 0;) {
+    const bool last = i + 1 == x.ndim();
+    steps[i + offset] = x.shape()[i] == 1 ? 0 : last ? 1 : step;
+    if (!last) step *= x.shape()[i];
+  }
+  return steps;
+}
+
+/// Calls f(row number, offset) for each row of `shape`, with the offset of the row under the given steps.
+template <class F>
+void each_row(const Shape& shape, const std::array<Index, Shape::max_axes>& steps, F f) {
+  std::array<Index, Shape::max_axes> at{};
+  Index offset = 0;
+  const Index leading = shape.ndim() == 0 ? 0 : shape.ndim() - 1;
+  for (Index row = 0, rows = shape.rows(); row < rows; ++row) {
+    f(row, offset);
+    for (Index axis = leading; axis-- > 0;) {
+      offset += steps[axis];
+      if (++at[axis] < shape[axis]) break;
+      offset -= steps[axis] * shape[axis];
+      at[axis] = 0;
+    }
+  }
+}
+
+}  // namespace
+
+Array broadcast_to(const Array& x, const Shape& shape) {
+  require(broadcast("broadcast", x.shape(), shape) == shape, "broadcast: {} does not become {}", x.shape(), shape);
+  if (x.shape() == shape) return x;
+  Array y = Array::uninitialised(shape, x.dtype());
+  const auto steps = steps_along(x, shape);
+  const Index cols = shape.cols();
+  const bool once = shape.ndim() == 0 || steps[shape.ndim() - 1] == 0;
+  dispatch(x.dtype(), [&]<class T>(T) {
+    each_row(shape, steps, [&](Index row, Index offset) {
+      const T* from = x.raw<T>() + offset;
+      T* to = y.raw<T>() + row * cols;
+      if (once) {
+        std::fill_n(to, cols, *from);
+      } else {
+        std::memcpy(to, from, cols * sizeof(T));
+      }
+    });
+  });
+  return y;
+}
+
+Array sum_to(const Array& x, const Shape& shape) {
+  if (x.shape() == shape) return x;
+  require(broadcast("sum_to", x.shape(), shape) == x.shape(),
+          "a rule returned a gradient of shape {} for an input of shape {}", x.shape(), shape);
+  Array y = Array::zeros(shape, x.dtype());
+  const auto steps = steps_along(y, x.shape());
+  const Index cols = x.cols();
+  const bool once = x.ndim() == 0 || steps[x.ndim() - 1] == 0;
+  dispatch(x.dtype(), [&]<class T>(T) {
+    each_row(x.shape(), steps, [&](Index row, Index offset) {
+      const T* from = x.raw<T>() + row * x.stride();
+      T* to = y.raw<T>() + offset;
+      if (once) {
+        T sum = 0;
+        for (Index c = 0; c < cols; ++c) sum += from[c];
+        *to += sum;
+      } else {
+        for (Index c = 0; c < cols; ++c) to[c] += from[c];
+      }
+    });
+  });
+  return y;
+}
+
+namespace fused {
+
+Shape align(const char* op, std::span<Array> inputs, std::span<Steps> steps) {
+  Shape shape = inputs[0].shape();
+  for (const Array& x : inputs) {
+    require<UsageError>(x.defined(), "{}: an input has no value", op);
+    same_dtype(op, inputs[0].dtype(), x.dtype());
+    if (!(x.shape() == shape)) shape = broadcast(op, shape, x.shape());
+  }
+  const Index cols = shape.cols();
+  for (Index i = 0; i < inputs.size(); ++i) {
+    Array& x = inputs[i];
+    if (x.shape() == shape) {
+      steps[i] = steps_of_whole(x);
+    } else if (x.size() == 1) {
+      steps[i] = {0, 0};
+    } else if (x.cols() == cols && x.rows() == 1) {
+      steps[i] = {0, 1};
+    } else if (x.cols() == 1 && x.rows() == shape.rows()) {
+      steps[i] = {x.stride(), 0};
+    } else {
+      x = broadcast_to(x, shape);
+      steps[i] = steps_of_whole(x);
+    }
+  }
+  return shape;
+}
+
+namespace {
+constexpr Index tile_elements = 4096;  // a few microseconds of gate arithmetic: worth handing to a second thread
+}
+
+Loop::Loop(const Shape& shape, bool flat) : rows(shape.rows()), cols(shape.cols()) {
+  if (flat) {
+    cols *= rows;
+    rows = 1;
+  }
+  rows_per_tile = std::max<Index>(1, tile_elements / std::max<Index>(1, cols));
+  cols_per_tile = rows > 1 ? cols : tile_elements;
+  if (cols_per_tile == 0) cols_per_tile = 1;
+  tiles = rows > 1 ? (rows + rows_per_tile - 1) / rows_per_tile : (cols + cols_per_tile - 1) / cols_per_tile;
+  if (rows == 0 || cols == 0) tiles = 0;
+}
+
+Loop::Part Loop::part(Index tile) const {
+  if (rows > 1) return {tile * rows_per_tile, std::min(rows, (tile + 1) * rows_per_tile), 0, cols};
+  return {0, 1, tile * cols_per_tile, std::min(cols, (tile + 1) * cols_per_tile)};
+}
+
+}  // namespace fused
+}  // namespace unroll

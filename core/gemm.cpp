@@ -1,0 +1,326 @@
+#include <cblas.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string_view>
+
+#include <unroll/core/gemm.h>
+#include <unroll/core/packs.h>
+#include <unroll/core/threads.h>
+
+extern "C" char* openblas_get_corename();
+
+namespace unroll {
+
+/// Packed copies of one matrix for h W and dz Wᵀ. A copy is made on the second product of its kind.
+struct Packs {
+  struct Copy {
+    std::atomic<int> uses{0};
+    std::atomic<Buffer*> panels{nullptr};
+  };
+  const void* data;
+  Shape shape;
+  Index stride;
+  Copy plain, transposed;
+};
+
+void drop_packs(Buffer* buffer) {
+  Packs* packs = std::exchange(buffer->packs, nullptr);
+  for (auto* copy : {&packs->plain, &packs->transposed}) {
+    if (Buffer* panels = copy->panels.load()) panels->release();
+  }
+  std::destroy_at(packs);
+  auto* holder = reinterpret_cast<Buffer*>(packs) - 1;  // made by Buffer::make below
+  holder->release();
+}
+
+namespace {
+
+using packed::Tile;
+
+std::mutex packs_mutex;
+
+Packs* packs_of(const Array& w) {
+  Buffer* buffer = w.buffer();
+  Packs* packs = __atomic_load_n(&buffer->packs, __ATOMIC_ACQUIRE);
+  if (packs == nullptr) {
+    const std::lock_guard lock(packs_mutex);
+    packs = buffer->packs;
+    if (packs == nullptr) {
+      packs = new (Buffer::make(sizeof(Packs))->data()) Packs{w.raw<void>(), w.shape(), w.stride(), {}, {}};
+      __atomic_store_n(&buffer->packs, packs, __ATOMIC_RELEASE);
+    }
+  }
+  const bool same = packs->data == w.raw<void>() && packs->shape == w.shape() && packs->stride == w.stride();
+  return same ? packs : nullptr;
+}
+
+/// A matrix operand [rows, cols] whose elements lie `row` and `col` apart; one of them is 1.
+template <class T>
+struct Operand {
+  const T* data;
+  Index row, col;
+};
+
+template <class T>
+Buffer* pack_all(Operand<T> w, Index k, Index n) {
+  Buffer* buffer = Buffer::make(packed::packed_size<T>(k, n) * sizeof(T));
+  auto* out = static_cast<T*>(buffer->data());
+  const Index panels = (n + Tile<T>::panel - 1) / Tile<T>::panel;
+  parallel_for(panels, [&](Index p) {
+    const Index n0 = p * Tile<T>::panel;
+    for (Index k0 = 0; k0 < k; k0 += packed::depth) {
+      const Index kc = std::min(packed::depth, k - k0);
+      packed::pack_block(w.data, w.row, w.col, k0, kc, n0, n, out + packed::block_offset<T>(k0, kc, n0, n));
+    }
+  });
+  return buffer;
+}
+
+/// The packed copy of w (or of wᵀ), or null while it is not worth one.
+template <class T>
+const T* panels_of(const Array& w, bool transposed) {
+  Packs* packs = packs_of(w);
+  if (packs == nullptr) return nullptr;
+  Packs::Copy& copy = transposed ? packs->transposed : packs->plain;
+  Buffer* panels = copy.panels.load(std::memory_order_acquire);
+  if (panels == nullptr) {
+    if (copy.uses.fetch_add(1, std::memory_order_relaxed) == 0) return nullptr;
+    const Index rows = w.rows(), cols = w.cols();
+    Buffer* made = transposed ? pack_all<T>({w.raw<T>(), 1, w.stride()}, cols, rows)
+                              : pack_all<T>({w.raw<T>(), w.stride(), 1}, rows, cols);
+    if (copy.panels.compare_exchange_strong(panels, made)) {
+      panels = made;
+    } else {
+      made->release();
+    }
+  }
+  return static_cast<const T*>(panels->data());
+}
+
+/// Rows of a are taken in groups of nearly equal size, so that 32 rows go as 6 6 5 5 5 5 and not as 6 6 6 6 6 2.
+template <class T>
+struct RowGroups {
+  Index rows, count;
+  explicit RowGroups(Index m) : rows(m), count((m + Tile<T>::rows - 1) / Tile<T>::rows) {}
+  Index begin(Index g) const { return g * rows / count; }
+};
+
+/// c [M, n] (+)= a [M, K] times one panel, all of K, with the panel's blocks `block(k0)`.
+template <class T, class Block>
+void panel_product(Index m, Index k, const T* a, Index a_row, T* c, Index c_row, Index n, bool add, Block block) {
+  const RowGroups<T> groups(m);
+  for (Index k0 = 0; k0 < k; k0 += packed::depth) {
+    const Index kc = std::min(packed::depth, k - k0);
+    const T* p = block(k0, kc);
+    for (Index g = 0; g < groups.count; ++g) {
+      const Index r = groups.begin(g), rows = groups.begin(g + 1) - r;
+      packed::micro_rows<T, false>(rows, kc, a + r * a_row + k0, a_row, p, c + r * c_row, c_row, n, add || k0 > 0);
+    }
+  }
+}
+
+/// Work below which a second thread costs more than it saves (measured: handing over a tile takes about a microsecond).
+constexpr double parallel_flops = 4e5;
+
+template <class F>
+void tiles_for(double flops, Index tiles, F&& f) {
+  if (flops < parallel_flops) {
+    for (Index i = 0; i < tiles; ++i) f(i);
+  } else {
+    parallel_for(tiles, f);
+  }
+}
+
+constexpr Index block_rows = 192;  // rows of a whose block of `depth` columns stays in the second-level cache
+
+/// c (+)= a w through a packed w. Tiles: blocks of rows by groups of panels.
+template <class T>
+void product_packed(Index m, Index n, Index k, const T* a, Index a_row, const T* w, T* c, Index c_row, bool add) {
+  constexpr Index panel = Tile<T>::panel;
+  const Index panels = (n + panel - 1) / panel;
+  const Index row_tiles = (m + block_rows - 1) / block_rows;
+  const Index group = row_tiles > 1 ? panels : std::max<Index>(1, panels / 8);
+  const Index groups = (panels + group - 1) / group;
+  const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  tiles_for(flops, row_tiles * groups, [&](Index tile) {
+    const Index r0 = tile / groups * block_rows, rows = std::min(block_rows, m - r0);
+    const Index p0 = tile % groups * group, p1 = std::min(panels, p0 + group);
+    for (Index p = p0; p < p1; ++p) {
+      const Index n0 = p * panel;
+      panel_product<T>(rows, k, a + r0 * a_row, a_row, c + r0 * c_row + n0, c_row, std::min(panel, n - n0), add,
+                       [&](Index k0, Index kc) { return w + packed::block_offset<T>(k0, kc, n0, n); });
+    }
+  });
+}
+
+/// Products of few rows and a matrix used once: its rows are read where they lie.
+template <class T>
+void product_direct(Index m, Index n, Index k, const T* a, Index a_row, Operand<T> b, T* c, Index c_row, bool add) {
+  if (b.col == 1) {
+    for (Index i = 0; i < m; ++i) {
+      T* out = c + i * c_row;
+      if (!add) std::fill_n(out, n, T{0});
+      for (Index j = 0; j < k; ++j) {
+        const T x = a[i * a_row + j];
+        const T* row = b.data + j * b.row;
+        for (Index q = 0; q < n; ++q) out[q] += x * row[q];
+      }
+    }
+    return;
+  }
+  using K = Tile<T>;
+  for (Index i = 0; i < m; ++i) {
+    for (Index j = 0; j < n; ++j) {
+      const T* x = a + i * a_row;
+      const T* y = b.data + j * b.col;
+      typename K::V sum = {};
+      Index q = 0;
+      for (; q + K::lanes <= k; q += K::lanes) {
+        typename K::V u, v;
+        std::memcpy(&u, x + q, sizeof(u));
+        std::memcpy(&v, y + q, sizeof(v));
+        sum += u * v;
+      }
+      T total = 0;
+      for (Index l = 0; l < K::lanes; ++l) total += sum[l];
+      for (; q < k; ++q) total += x[q] * y[q];
+      T& out = c[i * c_row + j];
+      out = add ? out + total : total;
+    }
+  }
+}
+
+/// OpenBLAS before 0.3.26 takes the newest AMD processors for old ones and runs at half their rate; our own kernel
+/// reaches OpenBLAS' rate where registers are 512 bits wide. Where they are narrower, OpenBLAS has the better blocking.
+bool prefer_blas() {
+  static const bool prefer = UNROLL_VECTOR_BYTES < 64;
+  return prefer;
+}
+
+void blas_gemm(bool ta, bool tb, Index m, Index n, Index k, const float* a, Index lda, const float* b, Index ldb,
+               float* c, Index ldc, bool add) {
+  cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, static_cast<blasint>(m),
+              static_cast<blasint>(n), static_cast<blasint>(k), 1, a, static_cast<blasint>(lda), b,
+              static_cast<blasint>(ldb), add ? 1.0f : 0.0f, c, static_cast<blasint>(ldc));
+}
+void blas_gemm(bool ta, bool tb, Index m, Index n, Index k, const double* a, Index lda, const double* b, Index ldb,
+               double* c, Index ldc, bool add) {
+  cblas_dgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, static_cast<blasint>(m),
+              static_cast<blasint>(n), static_cast<blasint>(k), 1, a, static_cast<blasint>(lda), b,
+              static_cast<blasint>(ldb), add ? 1.0 : 0.0, c, static_cast<blasint>(ldc));
+}
+
+template <class T>
+void zero_rows(T* c, Index rows, Index cols, Index stride) {
+  for (Index r = 0; r < rows; ++r) std::fill_n(c + r * stride, cols, T{0});
+}
+
+/// c [m, n] (+)= a [m, k] w, where w is a stored matrix [k, n] or the transpose of a stored [n, k].
+template <class T>
+void product(const Array& a, const Array& w, bool transposed, const Dest& dest) {
+  const Index m = a.rows(), k = a.cols(), n = dest.into.cols();
+  const T* x = a.raw<T>();
+  T* c = dest.into.raw<T>();
+  const Index c_row = dest.into.stride();
+  if (m == 0 || n == 0) return;
+  if (k == 0) {
+    if (!dest.add) zero_rows(c, m, n, c_row);
+    return;
+  }
+  const Operand<T> b = transposed ? Operand<T>{w.raw<T>(), 1, w.stride()} : Operand<T>{w.raw<T>(), w.stride(), 1};
+  if (m >= 64 || m * n * k >= Index{1} << 22) {
+    if (prefer_blas() && m > 2 * block_rows) {
+      const Index tiles = (m + block_rows - 1) / block_rows;
+      parallel_for(tiles, [&](Index tile) {
+        const Index r = tile * block_rows;
+        blas_gemm(false, transposed, std::min(block_rows, m - r), n, k, x + r * a.stride(), a.stride(), b.data,
+                  w.stride(), c + r * c_row, c_row, dest.add);
+      });
+      return;
+    }
+    if (const T* panels = panels_of<T>(w, transposed)) {
+      product_packed<T>(m, n, k, x, a.stride(), panels, c, c_row, dest.add);
+      return;
+    }
+    Buffer* once = pack_all<T>(b, k, n);
+    product_packed<T>(m, n, k, x, a.stride(), static_cast<const T*>(once->data()), c, c_row, dest.add);
+    once->release();
+    return;
+  }
+  if (const T* panels = panels_of<T>(w, transposed)) {
+    product_packed<T>(m, n, k, x, a.stride(), panels, c, c_row, dest.add);
+  } else {
+    product_direct<T>(m, n, k, x, a.stride(), b, c, c_row, dest.add);
+  }
+}
+
+/// c [k, n] (+)= aᵀ b over the rows of both: strips of rows of a are laid out as micro-tiles, panels of b as blocks.
+template <class T>
+void product_tn(const Array& a, const Array& b, const Dest& dest) {
+  using K = Tile<T>;
+  const Index rows = a.rows(), m = a.cols(), n = b.cols();
+  T* c = dest.into.raw<T>();
+  const Index c_row = dest.into.stride();
+  if (rows == 0) {
+    if (!dest.add) zero_rows(c, m, n, c_row);
+    return;
+  }
+  if (prefer_blas() && rows * m * n > Index{1} << 20) {
+    constexpr Index width = 256;
+    parallel_for((n + width - 1) / width, [&](Index tile) {
+      const Index n0 = tile * width;
+      blas_gemm(true, false, m, std::min(width, n - n0), rows, a.raw<T>(), a.stride(), b.raw<T>() + n0, b.stride(),
+                c + n0, c_row, dest.add);
+    });
+    return;
+  }
+  const Index strips = (m + K::rows - 1) / K::rows, panels = (n + K::panel - 1) / K::panel;
+  // All of aᵀ as micro-tiles [rows, 6], one strip after the other within each block of rows.
+  Buffer* strip_buffer = Buffer::make(strips * K::rows * rows * sizeof(T));
+  auto* strip = static_cast<T*>(strip_buffer->data());
+  const Index blocks = (rows + packed::depth - 1) / packed::depth;
+  const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(rows);
+  tiles_for(flops, blocks, [&](Index block) {
+    const Index r0 = block * packed::depth, r1 = std::min(rows, r0 + packed::depth);
+    for (Index r = r0; r < r1; ++r) {
+      const T* from = a.raw<T>() + r * a.stride();
+      for (Index s = 0; s < strips; ++s) {
+        T* to = strip + r0 * strips * K::rows + (s * (r1 - r0) + (r - r0)) * K::rows;
+        for (Index i = 0; i < K::rows; ++i) to[i] = s * K::rows + i < m ? from[s * K::rows + i] : T{0};
+      }
+    }
+  });
+  tiles_for(flops, panels, [&](Index p) {
+    const Index n0 = p * K::panel, width = std::min(K::panel, n - n0);
+    Buffer* block_buffer = Buffer::make(packed::depth * K::panel * sizeof(T));
+    auto* panel = static_cast<T*>(block_buffer->data());
+    for (Index r0 = 0; r0 < rows; r0 += packed::depth) {
+      const Index count = std::min(packed::depth, rows - r0);
+      packed::pack_block(b.raw<T>(), b.stride(), Index{1}, r0, count, n0, n, panel);
+      const bool add = dest.add || r0 > 0;
+      for (Index s = 0; s < strips; ++s) {
+        const T* tile = strip + r0 * strips * K::rows + s * count * K::rows;
+        packed::micro_rows<T, true>(std::min(K::rows, m - s * K::rows), count, tile, 0, panel, c + s * K::rows * c_row + n0,
+                                    c_row, width, add);
+      }
+    }
+    block_buffer->release();
+  });
+  strip_buffer->release();
+}
+
+}  // namespace
+
+void multiply(const Array& a, const Array& b, const Dest& c) {
+  dispatch(a.dtype(), [&]<class T>(T) { product<T>(a, b, false, c); });
+}
+void multiply_nt(const Array& a, const Array& b, const Dest& c) {
+  dispatch(a.dtype(), [&]<class T>(T) { product<T>(a, b, true, c); });
+}
+void multiply_tn(const Array& a, const Array& b, const Dest& c) {
+  dispatch(a.dtype(), [&]<class T>(T) { product_tn<T>(a, b, c); });
+}
+
+}  // namespace unroll

@@ -1,0 +1,134 @@
+#include <unroll/core/ops.h>
+
+namespace unroll {
+namespace {
+
+Tensor constant(double value, const Tensor& partner) { return Tensor::scalar(value, partner.dtype()); }
+
+/// Where the result of an elementwise op may be written: over an operand of the result's shape that nobody else holds.
+Array result_place(Tensor& a, Tensor& b, const Shape& shape) {
+  for (Tensor* x : {&b, &a}) {
+    if (x->shape() == shape && x->value().reusable()) {
+      Array place = x->value();
+      if (place.buffer()->packs != nullptr) drop_packs(place.buffer());
+      return place;
+    }
+  }
+  return Array::uninitialised(shape, a.dtype());
+}
+
+template <class F>
+Array binary(const char* op, const F& f, Tensor& a, Tensor& b, bool reuse) {
+  std::array<Array, 2> in{a.value(), b.value()};
+  std::array<fused::Steps, 2> steps;
+  if (reuse) {  // the copies in `in` would count as holders
+    same_dtype(op, a.dtype(), b.dtype());
+    const Shape shape = a.shape() == b.shape() ? a.shape() : broadcast(op, a.shape(), b.shape());
+    in = {};
+    const Array place = result_place(a, b, shape);
+    in = {a.value(), b.value()};
+    fused::align(op, in, steps);
+    const std::array<Array, 1> out{place};
+    dispatch(a.dtype(), [&]<class T>(T) { detail::apply<T>(f, in, steps, out, false); });
+    return place;
+  }
+  return map(op, f, a.value(), b.value());
+}
+
+/// One gradient passed to both operands: a sum's, or a difference's up to the sign.
+template <bool Minus>
+struct SumRule {
+  NodeId a, b;
+  void operator()(Tape& tape, NodeId self) {
+    const Array dy = tape.grad(self);
+    if (a != no_node) tape.give_broadcast(a, dy);
+    if (b == no_node) return;
+    if constexpr (Minus) {
+      const Dest whole{Array::uninitialised(dy.shape(), dy.dtype()), false};
+      map_into(whole, [](auto g) { return -g; }, dy);
+      tape.give_broadcast(b, whole.into);
+    } else {
+      tape.give_broadcast(b, dy);
+    }
+  }
+};
+
+template <bool Minus, class F>
+Tensor add_or_subtract(const char* op, const F& f, Tensor a, Tensor b) {
+  Array y = binary(op, f, a, b, true);
+  Tape* tape = Tape::current();
+  if (tape == nullptr) return y;
+  const NodeId na = tape->find(op, a), nb = tape->find(op, b);
+  if (na == no_node && nb == no_node) return y;
+  const NodeId self = tape->add(op, y.shape(), y.dtype());
+  for (const NodeId node : {na, nb}) {
+    if (node != no_node) tape->use(node);
+  }
+  if (na != no_node && a.shape() == y.shape()) {
+    tape->forwards_to(self, na);
+  } else if (!Minus && nb != no_node && b.shape() == y.shape()) {
+    tape->forwards_to(self, nb);
+  }
+  tape->rule(self, SumRule<Minus>{na, nb});
+  return tape->tensor(std::move(y), self);
+}
+
+}  // namespace
+
+Tensor operator+(Tensor a, Tensor b) {
+  return add_or_subtract<false>("add", [](auto x, auto y) { return x + y; }, std::move(a), std::move(b));
+}
+
+Tensor operator-(Tensor a, Tensor b) {
+  return add_or_subtract<true>("subtract", [](auto x, auto y) { return x - y; }, std::move(a), std::move(b));
+}
+
+Tensor operator*(Tensor a, Tensor b) {
+  const auto times = [](auto x, auto y) { return x * y; };
+  return record("multiply", map("multiply", times, a.value(), b.value()),
+                wrt_each(a, [=, b = b.value()](const Array& dy, const Dest& da) { map_into(da, times, dy, b); }),
+                wrt_each(b, [=, a = a.value()](const Array& dy, const Dest& db) { map_into(db, times, dy, a); }));
+}
+
+Tensor operator/(Tensor a, Tensor b) {
+  const auto over = [](auto x, auto y) { return x / y; };
+  const Array y = map("divide", over, a.value(), b.value());
+  return record("divide", y,
+                wrt_each(a, [=, b = b.value()](const Array& dy, const Dest& da) { map_into(da, over, dy, b); }),
+                wrt_each(b, [=, b = b.value()](const Array& dy, const Dest& db) {
+                  map_into(db, [](auto g, auto q, auto d) { return -g * q / d; }, dy, y, b);
+                }));
+}
+
+Tensor operator-(Tensor a) { return a * -1.0; }
+
+Tensor operator+(Tensor a, double b) {
+  Tensor c = constant(b, a);
+  return std::move(a) + std::move(c);
+}
+Tensor operator+(double a, Tensor b) { return std::move(b) + a; }
+Tensor operator-(Tensor a, double b) { return std::move(a) + -b; }
+Tensor operator-(double a, Tensor b) {
+  Tensor c = constant(a, b);
+  return std::move(c) - std::move(b);
+}
+Tensor operator*(Tensor a, double b) {
+  const auto scale = [b](auto x) { return x * b; };
+  return record("multiply", map("multiply", scale, a.value()),
+                wrt(a, [scale](const Array& dy, const Dest& da) { map_into(da, scale, dy); }));
+}
+Tensor operator*(double a, Tensor b) { return std::move(b) * a; }
+Tensor operator/(Tensor a, double b) { return std::move(a) * (1 / b); }
+Tensor operator/(double a, Tensor b) {
+  Tensor c = constant(a, b);
+  return std::move(c) / std::move(b);
+}
+
+Tensor max(const Tensor& a, const Tensor& b) {
+  return pointwise("max", [](auto x, auto y) { return max(x, y); }, a, b);
+}
+Tensor min(const Tensor& a, const Tensor& b) {
+  return pointwise("min", [](auto x, auto y) { return min(x, y); }, a, b);
+}
+
+}  // namespace unroll

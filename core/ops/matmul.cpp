@@ -1,0 +1,57 @@
+#include <unroll/core/ops.h>
+
+namespace unroll {
+namespace {
+
+Shape product_shape(const Tensor& a, const Tensor& b) {
+  Shape shape = a.shape();
+  shape.set(shape.ndim() - 1, b.dim(1));
+  return shape;
+}
+
+/// db += Σ over rows of dy
+void add_rows(const Array& dy, const Dest& db) {
+  dispatch(dy.dtype(), [&]<class T>(T) {
+    T* out = db.into.raw<T>();
+    const Index cols = dy.cols();
+    if (!db.add) std::fill_n(out, cols, T{0});
+    for (Index r = 0, rows = dy.rows(); r < rows; ++r) {
+      const T* row = dy.raw<T>() + r * dy.stride();
+      for (Index c = 0; c < cols; ++c) out[c] += row[c];
+    }
+  });
+}
+
+}  // namespace
+
+/// y = a b,   da = dy bᵀ,   db = aᵀ dy.
+Tensor matmul(const Tensor& a, const Tensor& b) {
+  require(a.ndim() >= 1 && b.ndim() == 2 && a.dim(-1) == b.dim(0),
+          "matmul: a is {} and b is {}; the columns of a must equal the rows of b", a.shape(), b.shape());
+  const Array y = Array::uninitialised(product_shape(a, b), same_dtype("matmul", a.dtype(), b.dtype()));
+  multiply(a.value(), b.value(), {y, false});
+  return record("matmul", y, wrt(a, [b = b.value()](const Array& dy, const Dest& da) { multiply_nt(dy, b, da); }),
+                wrt(b, outer(a)));
+}
+
+/// y = x w + b,   dx = dy wᵀ,   dw = xᵀ dy,   db = Σ dy over rows.
+Tensor affine(const Tensor& x, const Tensor& w, const Tensor& b) {
+  require(x.ndim() >= 1 && w.ndim() == 2 && b.ndim() == 1 && x.dim(-1) == w.dim(0) && w.dim(1) == b.dim(0),
+          "affine: x is {}, w is {} and b is {}; the columns of x must equal the rows of w, and b have one number for each "
+          "column of w",
+          x.shape(), w.shape(), b.shape());
+  same_dtype("affine", w.dtype(), b.dtype());
+  const Shape shape = product_shape(x, w);
+  const Array y = Array::uninitialised(shape, same_dtype("affine", x.dtype(), w.dtype()));
+  dispatch(y.dtype(), [&]<class T>(T) {
+    const Index cols = shape.cols();
+    for (Index r = 0, rows = shape.rows(); r < rows; ++r) {
+      std::copy_n(b.value().raw<T>(), cols, y.raw<T>() + r * cols);
+    }
+  });
+  multiply(x.value(), w.value(), {y, true});
+  return record("affine", y, wrt(x, [w = w.value()](const Array& dy, const Dest& dx) { multiply_nt(dy, w, dx); }),
+                wrt(w, outer(x)), wrt(b, add_rows));
+}
+
+}  // namespace unroll

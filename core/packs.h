@@ -1,0 +1,123 @@
+// The packed product: a micro-kernel over a matrix laid out in column panels, as wide as the registers allow.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+
+#include <unroll/core/pool.h>
+
+#if defined(__AVX512F__)
+#define UNROLL_VECTOR_BYTES 64
+#elif defined(__AVX__)
+#define UNROLL_VECTOR_BYTES 32
+#else
+#define UNROLL_VECTOR_BYTES 16
+#endif
+
+namespace unroll {
+namespace packed {
+
+template <class T>
+struct Vector {
+  typedef T type __attribute__((vector_size(UNROLL_VECTOR_BYTES)));
+};
+
+/// The micro-tile: `tile_rows` rows of the result by `panel` columns. Its accumulators, one row of the panel and one
+/// broadcast element fill the register file: 24 + 4 + 1 of 32 registers, or 12 + 2 + 1 of 16.
+template <class T>
+struct Tile {
+  using V = typename Vector<T>::type;
+  static constexpr Index lanes = UNROLL_VECTOR_BYTES / sizeof(T);
+  static constexpr Index vectors = UNROLL_VECTOR_BYTES == 32 ? 2 : 4;
+  static constexpr Index panel = lanes * vectors;
+  static constexpr Index rows = 6;
+};
+
+/// Depth of one block of a panel: 64 columns by 256 rows of f32 are 64 KB and stay in the second-level cache.
+inline constexpr Index depth = 256;
+
+/// c [M ≤ 6, n ≤ panel] (+)= a [M, K] p, with p one packed block [K, panel] and a's rows and elements at given steps.
+template <class T, int M, bool Packed>
+inline void micro(Index k_count, const T* a, Index a_row, const T* p, T* c, Index c_row, Index n, bool add) {
+  using K = Tile<T>;
+  using V = typename K::V;
+  constexpr int N = static_cast<int>(K::vectors);
+  V sum[M][N] = {};
+  for (Index k = 0; k < k_count; ++k) {
+    V b[N];
+    for (int j = 0; j < N; ++j) std::memcpy(&b[j], p + k * K::panel + static_cast<Index>(j) * K::lanes, sizeof(V));
+    for (int i = 0; i < M; ++i) {
+      const T x = Packed ? a[k * K::rows + static_cast<Index>(i)] : a[static_cast<Index>(i) * a_row + k];
+      for (int j = 0; j < N; ++j) sum[i][j] += x * b[j];
+    }
+  }
+  if (n == K::panel) {
+    for (int i = 0; i < M; ++i) {
+      for (int j = 0; j < N; ++j) {
+        T* at = c + static_cast<Index>(i) * c_row + static_cast<Index>(j) * K::lanes;
+        V out = sum[i][j];
+        if (add) {
+          V old;
+          std::memcpy(&old, at, sizeof(V));
+          out += old;
+        }
+        std::memcpy(at, &out, sizeof(V));
+      }
+    }
+    return;
+  }
+  for (int i = 0; i < M; ++i) {
+    T row[K::panel];
+    std::memcpy(row, sum[i], sizeof(row));
+    T* at = c + static_cast<Index>(i) * c_row;
+    for (Index j = 0; j < n; ++j) at[j] = add ? at[j] + row[j] : row[j];
+  }
+}
+
+/// c [m, n] (+)= a [m, k] p for any m up to the tile's.
+template <class T, bool Packed>
+inline void micro_rows(Index m, Index k, const T* a, Index a_row, const T* p, T* c, Index c_row, Index n, bool add) {
+  switch (m) {
+    case 1: return micro<T, 1, Packed>(k, a, a_row, p, c, c_row, n, add);
+    case 2: return micro<T, 2, Packed>(k, a, a_row, p, c, c_row, n, add);
+    case 3: return micro<T, 3, Packed>(k, a, a_row, p, c, c_row, n, add);
+    case 4: return micro<T, 4, Packed>(k, a, a_row, p, c, c_row, n, add);
+    case 5: return micro<T, 5, Packed>(k, a, a_row, p, c, c_row, n, add);
+    default: return micro<T, 6, Packed>(k, a, a_row, p, c, c_row, n, add);
+  }
+}
+
+/// Lays out rows [k0, k0 + k_count) and columns [n0, n0 + panel) of w, whose elements lie `k_step` and `n_step` apart
+/// (one of them is 1), as one block [k_count, panel]; columns beyond `n_count` are zero.
+template <class T>
+void pack_block(const T* w, Index k_step, Index n_step, Index k0, Index k_count, Index n0, Index n_count, T* out) {
+  constexpr Index panel = Tile<T>::panel;
+  const Index n = std::min(panel, n_count - n0);
+  if (n < panel) std::fill_n(out, k_count * panel, T{0});
+  if (n_step == 1) {
+    for (Index k = 0; k < k_count; ++k) std::memcpy(out + k * panel, w + (k0 + k) * k_step + n0, n * sizeof(T));
+    return;
+  }
+  constexpr Index strip = 16;  // a strip of k for all columns: reads whole cache lines, writes stay in the first level
+  for (Index s = 0; s < k_count; s += strip) {
+    const Index s_end = std::min(k_count, s + strip);
+    for (Index j = 0; j < n; ++j) {
+      const T* from = w + (n0 + j) * n_step + (k0)*k_step;
+      for (Index k = s; k < s_end; ++k) out[k * panel + j] = from[k * k_step];
+    }
+  }
+}
+
+/// Elements of a matrix [k, n] once packed: blocks of up to `depth` rows, each holding all its panels in turn.
+template <class T>
+constexpr Index packed_size(Index k, Index n) {
+  return (n + Tile<T>::panel - 1) / Tile<T>::panel * Tile<T>::panel * k;
+}
+/// Where the block of rows from k0 (a multiple of `depth`) and columns from n0 begins.
+template <class T>
+constexpr Index block_offset(Index k0, Index k_count, Index n0, Index n_count) {
+  return packed_size<T>(k0, n_count) + n0 * k_count;
+}
+
+}  // namespace packed
+}  // namespace unroll

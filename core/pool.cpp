@@ -1,0 +1,84 @@
+#include <sys/mman.h>
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstdlib>
+#include <new>
+#include <vector>
+
+#include <unroll/core/pool.h>
+
+namespace unroll {
+namespace {
+
+std::atomic<Index> system_calls{0}, system_bytes{0};
+
+// Four sizes to an octave: at most a quarter of a buffer is unused.
+constexpr Index smallest = 128;  // head and 64 bytes of elements
+std::uint32_t class_of(Index bytes) {
+  if (bytes <= smallest) return 0;
+  const Index step = static_cast<Index>(std::bit_width(bytes - 1)) - 3;  // bytes in units of 1/4 of its octave
+  return static_cast<std::uint32_t>((step - 5) * 4 + ((bytes - 1) >> step) - 3);
+}
+Index bytes_of(std::uint32_t size_class) {
+  if (size_class == 0) return smallest;
+  const Index k = size_class - 1, step = k / 4 + 5;
+  return (k % 4 + 5) << step;
+}
+
+struct Pool {
+  std::array<std::vector<Buffer*>, 160> free;
+  ~Pool();
+};
+// A buffer may outlive its thread's pool (a global tensor, say): then it goes back to the system.
+thread_local bool pool_alive = true;
+thread_local Pool pool;
+
+Pool::~Pool() {
+  pool_alive = false;
+  for (auto& list : free) {
+    for (Buffer* buffer : list) std::free(buffer);
+  }
+}
+
+}  // namespace
+
+Buffer* Buffer::make(Index bytes) {
+  const std::uint32_t size_class = class_of(bytes + sizeof(Buffer));
+  if (pool_alive) {
+    auto& list = pool.free[size_class];
+    if (!list.empty()) {
+      Buffer* buffer = list.back();
+      list.pop_back();
+      buffer->refs = 1;
+      return buffer;
+    }
+  }
+  constexpr Index huge = Index{1} << 21;
+  const Index total = (bytes_of(size_class) + 63) / 64 * 64;
+  const Index alignment = total >= 2 * huge ? huge : 64;
+  void* memory = std::aligned_alloc(alignment, (total + alignment - 1) / alignment * alignment);
+  if (memory == nullptr) throw std::bad_alloc();
+#ifdef MADV_HUGEPAGE
+  if (alignment == huge) madvise(memory, total, MADV_HUGEPAGE);
+#endif
+  system_calls.fetch_add(1, std::memory_order_relaxed);
+  system_bytes.fetch_add(total, std::memory_order_relaxed);
+  auto* buffer = new (memory) Buffer;
+  buffer->size_class = size_class;
+  return buffer;
+}
+
+void Buffer::recycle(Buffer* buffer) {
+  if (buffer->packs != nullptr) drop_packs(buffer);
+  if (pool_alive) {
+    pool.free[buffer->size_class].push_back(buffer);
+  } else {
+    std::free(buffer);
+  }
+}
+
+PoolStats pool_stats() { return {system_calls.load(), system_bytes.load()}; }
+
+}  // namespace unroll

@@ -1,0 +1,105 @@
+// How an op is written: its value, and for each input the rule that pulls a gradient back, side by side.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <tuple>
+
+#include <unroll/core/tape.h>
+
+namespace unroll {
+
+/// An input of an op and its rule; see `wrt`.
+template <class F>
+struct Wrt {
+  const Tensor& input;
+  F rule;
+};
+
+/// With respect to `x`. The rule takes dy, the gradient of the result, and
+///   - returns the gradient of x: `[=](const Array& dy) -> Array { … }`, of x's shape, or of dy's shape for an
+///     elementwise op (the tape sums over the axes along which x was broadcast), or
+///   - writes it where the tape wants it: `[=](const Array& dy, const Dest& dx) { … }`, or
+///   - is `outer(a)`: dx = aᵀ dy, which the tape gathers over all uses of x and computes in one product.
+/// What a rule captures is what the tape keeps in memory until backward; for a constant x it captures nothing.
+template <class F>
+Wrt<std::decay_t<F>> wrt(const Tensor& x, F&& rule) {
+  return {x, std::forward<F>(rule)};
+}
+template <class F>
+Wrt<std::decay_t<F>> wrt(Tensor&&, F&&) = delete;  // the tensor must outlive the call of record
+
+struct Outer {
+  Array a;
+};
+/// The rule of a weight: dw = aᵀ dy.  a [N, K], dy [N, M]
+inline Outer outer(const Tensor& a) { return {a.value()}; }
+
+/// A rule of the second kind whose destination has dy's shape; the tape sums over broadcast axes.
+template <class F>
+struct Each {
+  F rule;
+};
+template <class F>
+Wrt<Each<std::decay_t<F>>> wrt_each(const Tensor& x, F&& rule) {
+  return {x, {std::forward<F>(rule)}};
+}
+
+namespace detail {
+
+template <class F>
+void pull(Tape& tape, NodeId input, const Array& dy, F& rule) {
+  if constexpr (std::is_same_v<F, Outer>) {
+    tape.give_product(input, std::move(rule.a), dy);
+  } else if constexpr (requires(const Dest& dx) { rule.rule(dy, dx); }) {
+    if (tape.shape_of(input) == dy.shape()) {
+      rule.rule(dy, tape.dest(input));
+    } else {
+      const Dest whole{Array::uninitialised(dy.shape(), dy.dtype()), false};
+      rule.rule(dy, whole);
+      tape.give_broadcast(input, whole.into);
+    }
+  } else if constexpr (requires(const Dest& dx) { rule(dy, dx); }) {
+    rule(dy, tape.dest(input));
+  } else {
+    tape.give_broadcast(input, rule(dy));
+  }
+}
+
+template <class... F>
+struct Pull {
+  std::array<NodeId, sizeof...(F)> inputs;
+  std::tuple<std::optional<F>...> rules;
+
+  void operator()(Tape& tape, NodeId self) {
+    const Array dy = tape.grad(self);
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      ((inputs[I] != no_node ? pull(tape, inputs[I], dy, *std::get<I>(rules)) : void()), ...);
+    }(std::index_sequence_for<F...>{});
+  }
+};
+
+}  // namespace detail
+
+/// The result of an op. Recorded when a tape is in scope and an input is recorded; otherwise a plain constant.
+template <class... F>
+Tensor record(const char* op, Array value, Wrt<F>... inputs) {
+  Tape* tape = Tape::current();
+  if (tape == nullptr) return Tensor(std::move(value));
+  const std::array<NodeId, sizeof...(F)> nodes{tape->find(op, inputs.input)...};
+  bool any = false;
+  for (const NodeId node : nodes) any = any || node != no_node;
+  if (!any) return Tensor(std::move(value));
+  const NodeId self = tape->add(op, value.shape(), value.dtype());
+  for (const NodeId node : nodes) {
+    if (node != no_node) tape->use(node);
+  }
+  detail::Pull<F...> pull{nodes, {}};
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    ((nodes[I] != no_node ? void(std::get<I>(pull.rules).emplace(std::move(inputs.rule))) : void()), ...);
+  }(std::index_sequence_for<F...>{});
+  tape->rule(self, std::move(pull));
+  return tape->tensor(std::move(value), self);
+}
+
+}  // namespace unroll

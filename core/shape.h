@@ -1,0 +1,78 @@
+// The extents of an array, held inline: making or copying a shape never allocates.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+
+#include <unroll/core/error.h>
+#include <unroll/core/ids.h>
+
+namespace unroll {
+
+/// Up to six axes. An array is seen as a matrix of `rows()` × `cols()`: the last axis, and all the others together.
+class Shape {
+ public:
+  static constexpr Index max_axes = 6;
+
+  Shape() = default;
+  Shape(std::initializer_list<Index> dims) : Shape(dims.begin(), dims.end()) {}
+  template <class It>
+  Shape(It first, It last) {
+    for (; first != last; ++first) append(static_cast<Index>(*first));
+  }
+
+  Index ndim() const { return ndim_; }
+  Index operator[](Index axis) const { return dims_[axis]; }
+  void set(Index axis, Index extent) { dims_[axis] = narrow(extent); }
+  void append(Index extent) {
+    require(ndim_ < max_axes, "a shape has at most {} axes", Index{max_axes});
+    dims_[ndim_++] = narrow(extent);
+  }
+  /// The axis counted from the front; negative axes count from the back. Errors: names `op` when it is out of range.
+  Index axis(int axis, const char* op) const;
+
+  Index size() const {
+    Index n = 1;
+    for (Index i = 0; i < ndim_; ++i) n *= dims_[i];
+    return n;
+  }
+  Index cols() const { return ndim_ == 0 ? 1 : dims_[ndim_ - 1u]; }
+  Index rows() const {
+    Index n = 1;
+    for (Index i = 0; i + 1 < ndim_; ++i) n *= dims_[i];
+    return n;
+  }
+
+  const std::uint32_t* begin() const { return dims_.data(); }
+  const std::uint32_t* end() const { return dims_.data() + ndim_; }
+  bool operator==(const Shape& other) const {
+    return ndim_ == other.ndim_ && std::equal(begin(), end(), other.begin());
+  }
+  std::string str() const;
+
+ private:
+  static std::uint32_t narrow(Index extent) {
+    require(extent <= 0xffffffffu, "an axis of {} elements is too long", extent);
+    return static_cast<std::uint32_t>(extent);
+  }
+
+  std::array<std::uint32_t, max_axes> dims_{};
+  std::uint8_t ndim_ = 0;
+};
+
+/// The NumPy broadcast of two shapes. Errors: both shapes, under the name of the op.
+Shape broadcast(const char* op, const Shape& a, const Shape& b);
+
+}  // namespace unroll
+
+template <>
+struct fmt::is_range<unroll::Shape, char> : std::false_type {};
+template <>
+struct fmt::formatter<unroll::Shape> : fmt::formatter<std::string> {
+  auto format(const unroll::Shape& shape, fmt::format_context& context) const {
+    return fmt::formatter<std::string>::format(shape.str(), context);
+  }
+};

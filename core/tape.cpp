@@ -1,0 +1,343 @@
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+
+#include <unroll/core/broadcast.h>
+#include <unroll/core/tape.h>
+
+namespace unroll {
+inline namespace UNROLL_ABI {
+namespace {
+
+std::atomic<std::uint64_t> next_serial{1};
+
+void zero(const Array& a) {
+  dispatch(a.dtype(), [&]<class T>(T) {
+    for (Index r = 0, rows = a.rows(); r < rows; ++r) std::fill_n(a.raw<T>() + r * a.stride(), a.cols(), T{0});
+  });
+}
+
+/// dest (+)= g
+void write(const Dest& dest, const Array& g) {
+  if (!dest.add && dest.into.same_place(g)) return;
+  dispatch(g.dtype(), [&]<class T>(T) {
+    const Index rows = g.rows(), cols = g.cols();
+    for (Index r = 0; r < rows; ++r) {
+      T* to = dest.into.raw<T>() + r * dest.into.stride();
+      const T* from = g.raw<T>() + r * g.stride();
+      if (dest.add) {
+        for (Index c = 0; c < cols; ++c) to[c] += from[c];
+      } else {
+        std::memcpy(to, from, cols * sizeof(T));
+      }
+    }
+  });
+}
+
+}  // namespace
+
+thread_local Tape* Tape::current_ = nullptr;
+
+/// What a tape needs and the next one can use again: nodes, the rules' arena, lists.
+struct Tape::Memory {
+  std::vector<Node*> chunks;
+  std::vector<std::byte*> blocks;
+  Index block = 0, used = 0;
+  std::vector<std::vector<Pair>> pairs;
+  Index pairs_in_use = 0;
+  std::vector<Leaf> leaves;
+  std::vector<std::uint32_t> leaf_table = std::vector<std::uint32_t>(64, 0);  // open addressing; 0 is empty, else index+1
+  std::vector<NodeId> watched;
+
+  static constexpr Index block_bytes = Index{1} << 16;
+  static thread_local std::vector<std::unique_ptr<Memory>> spare;
+
+  ~Memory() {
+    for (Node* nodes : chunks) delete[] nodes;
+    for (std::byte* bytes : blocks) std::free(bytes);
+  }
+  static Index slot(const ParamData* data, Index capacity) {
+    return (reinterpret_cast<std::uintptr_t>(data) * 0x9e3779b97f4a7c15u >> 20) & (capacity - 1);
+  }
+  void rehash(Index capacity) {
+    leaf_table.assign(capacity, 0);
+    for (std::uint32_t i = 0; i < leaves.size(); ++i) {
+      Index s = slot(leaves[i].data, capacity);
+      while (leaf_table[s] != 0) s = (s + 1) & (capacity - 1);
+      leaf_table[s] = i + 1;
+    }
+  }
+};
+thread_local std::vector<std::unique_ptr<Tape::Memory>> Tape::Memory::spare;
+
+Tape::Tape() : serial_(next_serial.fetch_add(1)), outer_(current_) {
+  if (Memory::spare.empty()) {
+    memory_ = std::make_unique<Memory>();
+  } else {
+    memory_ = std::move(Memory::spare.back());
+    Memory::spare.pop_back();
+  }
+  chunks_ = memory_->chunks.data();
+  current_ = this;
+}
+
+Tape::~Tape() {
+  clear();
+  current_ = outer_;
+  Memory::spare.push_back(std::move(memory_));
+}
+
+void Tape::clear() {
+  for (Index i = count_; i-- > 0;) {
+    Node& node = at(static_cast<NodeId>(i));
+    if (node.rule != nullptr) node.rule->destroy(std::exchange(node.rule, nullptr));
+    node.grad = Array();
+  }
+  for (Index i = 0; i < memory_->pairs_in_use; ++i) memory_->pairs[i].clear();
+  memory_->pairs_in_use = 0;
+  if (!memory_->leaves.empty()) {
+    memory_->leaves.clear();
+    std::fill(memory_->leaf_table.begin(), memory_->leaf_table.end(), 0u);
+  }
+  memory_->watched.clear();
+  memory_->block = memory_->used = 0;
+  count_ = 0;
+}
+
+void* Tape::arena(Index bytes, Index alignment) {
+  Memory& m = *memory_;
+  alignment = std::max<Index>(alignment, 16);
+  bytes = (bytes + 15) / 16 * 16;
+  require<UsageError>(bytes + alignment <= Memory::block_bytes, "a rule of {} bytes is too large for the tape", bytes);
+  m.used = (m.used + alignment - 1) / alignment * alignment;
+  if (m.blocks.empty() || m.used + bytes > Memory::block_bytes) {
+    if (!m.blocks.empty()) ++m.block;
+    if (m.block == m.blocks.size()) m.blocks.push_back(static_cast<std::byte*>(std::aligned_alloc(64, Memory::block_bytes)));
+    m.used = 0;
+  }
+  void* at = m.blocks[m.block] + m.used;
+  m.used += bytes;
+  return at;
+}
+
+NodeId Tape::find(const char* op, const Tensor& x) const {
+  if (x.tape() == serial_) return x.node();
+  if (x.tape() == 0) return no_node;
+  for (const Tape* tape = outer_; tape != nullptr; tape = tape->outer_) {
+    if (x.tape() == tape->serial_) return no_node;
+  }
+  throw UsageError(fmt::format("{}: a tensor of shape {} was recorded on a tape that has ended; detach(x) keeps its value",
+                               op, x.shape()));
+}
+
+NodeId Tape::add(const char* op, const Shape& shape, Dtype dtype) {
+  if (count_ % chunk == 0 && count_ / chunk == memory_->chunks.size()) {
+    memory_->chunks.push_back(new Node[chunk]);
+    chunks_ = memory_->chunks.data();
+  }
+  const auto id = static_cast<NodeId>(count_++);
+  Node& node = at(id);
+  node = Node();
+  node.op = op;
+  node.shape = shape;
+  node.dtype = dtype;
+  return id;
+}
+
+NodeId Tape::leaf(const Param& param) {
+  Memory& m = *memory_;
+  ParamData* data = &param.data();
+  const Index capacity = m.leaf_table.size();
+  Index s = Memory::slot(data, capacity);
+  for (; m.leaf_table[s] != 0; s = (s + 1) & (capacity - 1)) {
+    const Leaf& leaf = m.leaves[m.leaf_table[s] - 1];
+    if (leaf.data == data) return leaf.node;
+  }
+  const NodeId id = add("parameter", data->value.shape(), data->value.dtype());
+  m.leaves.push_back({data, param, id});
+  m.leaf_table[s] = static_cast<std::uint32_t>(m.leaves.size());
+  if (m.leaves.size() * 2 > capacity) m.rehash(capacity * 2);
+  return id;
+}
+
+Tensor Tape::watch(const Tensor& x) {
+  require<UsageError>(!done_, "watch: backward has already run on this tape");
+  NodeId id = find("watch", x);
+  if (id == no_node) id = add("watched", x.shape(), x.dtype());
+  at(id).watched = true;
+  memory_->watched.push_back(id);
+  return tensor(x.value(), id);
+}
+
+void Tape::view(NodeId node, NodeId parent, Index row, Index col, bool covers) {
+  Node& v = at(node);
+  v.parent = parent;
+  v.row = static_cast<std::uint32_t>(row);
+  v.col = static_cast<std::uint32_t>(col);
+  v.covers = covers;
+}
+
+// A view's gradient is a part of its parent's. When one covering set of views is all that uses the parent, each view
+// sets its part; otherwise the parent is zeroed first and everybody adds. A watched tensor has a gradient of its own.
+Dest Tape::dest(NodeId id) {
+  Node& x = at(id);
+  if (x.grad.defined()) return {x.grad, true};
+  if (x.forward != no_node && !x.watched) {
+    const Node& operand = at(x.forward);
+    if (operand.parent != no_node && operand.uses == 1 && !operand.watched && !operand.grad.defined() &&
+        writes_in_place(operand)) {
+      const Dest d = dest(x.forward);
+      if (!d.add) {
+        x.grad = d.into;
+        return d;
+      }
+    }
+  }
+  if (x.parent == no_node || x.watched) {
+    x.grad = Array::uninitialised(x.shape, x.dtype);
+    return {x.grad, false};
+  }
+  Node& parent = at(x.parent);
+  const bool in_place = writes_in_place(x);
+  if (!parent.grad.defined()) {
+    const Dest d = dest(x.parent);
+    parent.adds = d.add;
+    if (!d.add && (!in_place || parent.zero_first)) zero(d.into);
+  }
+  x.grad = parent.grad.part(x.row, x.col, x.shape);
+  return {x.grad, parent.adds || !in_place};
+}
+
+void Tape::finish_view(NodeId id) {
+  Node& x = at(id);
+  Node& parent = at(x.parent);
+  if (x.watched && x.grad.defined()) {  // its gradient was kept apart: pass it on
+    const Array own = std::exchange(x.grad, Array());
+    x.watched = false;
+    write(dest(id), own);
+  } else if (!x.grad.defined() && writes_in_place(x)) {  // nobody used it: its part of the parent's gradient is zero
+    if (!parent.grad.defined()) {
+      parent.zero_first = true;
+    } else if (!parent.adds) {
+      zero(parent.grad.part(x.row, x.col, x.shape));
+    }
+  }
+}
+
+void Tape::give(NodeId id, Array g) {
+  if (id == no_node) return;
+  Node& x = at(id);
+  if (x.grad.defined() && x.grad.same_place(g)) return;
+  const bool own_memory = x.parent == no_node || x.watched;
+  if (!x.grad.defined() && own_memory && x.forward == no_node && (x.uses == 1 || g.reusable())) {
+    x.grad = std::move(g);  // nobody else will add to it
+    return;
+  }
+  write(dest(id), g);
+}
+
+void Tape::give_broadcast(NodeId id, Array g) {
+  if (id == no_node) return;
+  give(id, sum_to(g, at(id).shape));
+}
+
+void Tape::give_product(NodeId id, Array a, Array g) {
+  if (id == no_node) return;
+  Memory& m = *memory_;
+  Node& x = at(id);
+  if (x.pairs < 0) {
+    x.pairs = static_cast<std::int32_t>(m.pairs_in_use++);
+    if (m.pairs.size() < m.pairs_in_use) m.pairs.emplace_back();
+  }
+  m.pairs[static_cast<Index>(x.pairs)].push_back({std::move(a), std::move(g)});
+}
+
+namespace {
+
+/// The arrays of all pairs as one matrix, in recorded order: as they lie if they follow each other in memory (they come
+/// last first), else copied together.
+template <class Pairs, class Get>
+Array gathered(const Pairs& pairs, Index rows, Get get) {
+  bool adjacent = true;
+  for (Index i = 1; i < pairs.size() && adjacent; ++i) {
+    const Array &later = get(pairs[i - 1]), &earlier = get(pairs[i]);
+    adjacent = later.buffer() == earlier.buffer() && later.stride() == earlier.stride() &&
+               later.same_place(earlier.part(earlier.rows(), 0, later.shape()));
+  }
+  const Array& first = get(pairs.back());
+  if (adjacent) return first.part(0, 0, {rows, first.cols()});
+  Array all = Array::uninitialised({rows, first.cols()}, first.dtype());
+  Index row = 0;
+  for (Index i = pairs.size(); i-- > 0;) {
+    const Array& a = get(pairs[i]);
+    write({all.part(row, 0, a.shape()), false}, a);
+    row += a.rows();
+  }
+  return all;
+}
+
+}  // namespace
+
+void Tape::run_products(NodeId id) {
+  auto& pairs = memory_->pairs[static_cast<Index>(at(id).pairs)];
+  Index rows = 0;
+  for (const auto& pair : pairs) rows += pair.a.rows();
+  if (pairs.size() > 1 && rows / pairs.size() >= 1024) {  // large enough one by one: no need to bring them together
+    for (const auto& pair : pairs) multiply_tn(pair.a, pair.g, dest(id));
+  } else {
+    const Array a = gathered(pairs, rows, [](const Pair& p) -> const Array& { return p.a; });
+    const Array g = gathered(pairs, rows, [](const Pair& p) -> const Array& { return p.g; });
+    multiply_tn(a, g, dest(id));
+  }
+  pairs.clear();
+}
+
+Grads Tape::backward(const Tensor& loss) {
+  require(loss.defined() && loss.size() == 1,
+          "backward: the loss has shape {}; only a scalar has a gradient (reduce it with sum or mean, or pass a cotangent)",
+          loss.shape());
+  return backward(loss, Array::full(loss.shape(), loss.dtype(), 1));
+}
+
+Grads Tape::backward(const Tensor& y, const Array& cotangent) {
+  require<UsageError>(!done_, "backward: it has already run on this tape; record the computation again");
+  require<UsageError>(this == current_, "backward: another tape is in scope");
+  const NodeId last = find("backward", y);
+  require<UsageError>(last != no_node,
+                      "backward: the loss does not depend on any parameter or watched tensor recorded on this tape");
+  require(cotangent.shape() == y.shape() && cotangent.dtype() == y.dtype(),
+          "backward: the cotangent is {} {} and the tensor {} {}", name(cotangent.dtype()), cotangent.shape(),
+          name(y.dtype()), y.shape());
+  done_ = true;
+  Memory& m = *memory_;
+  Grads grads;
+  use(last);
+  give(last, cotangent.copy());
+  Index leaf = m.leaves.size();
+  for (auto i = static_cast<NodeId>(count_); i-- > 0;) {
+    Node& x = at(i);
+    if (x.pairs >= 0) run_products(i);
+    if (x.watched) {
+      grads.insert_watched(serial_, i, x.grad.defined() ? x.grad.copy() : Array::zeros(x.shape, x.dtype));
+    }
+    if (leaf > 0 && m.leaves[leaf - 1].node == i) {
+      --leaf;
+      if (x.grad.defined()) grads.insert(m.leaves[leaf].param, x.grad.contiguous() ? std::move(x.grad) : x.grad.copy());
+    } else if (x.parent != no_node) {
+      finish_view(i);
+    } else if (x.further_output) {
+      continue;  // its gradient waits for the rule, which sits on the first output
+    } else if (x.rule != nullptr) {
+      bool reached = false;
+      for (NodeId k = 0; k < x.outputs; ++k) reached = reached || at(i + k).grad.defined();
+      if (reached) x.rule->run(x.rule, *this, i);
+      x.rule->destroy(std::exchange(x.rule, nullptr));
+      for (NodeId k = 1; k < x.outputs; ++k) at(i + k).grad = Array();
+    }
+    x.grad = Array();
+  }
+  return grads;
+}
+
+}  // namespace UNROLL_ABI
+}  // namespace unroll

@@ -1,0 +1,153 @@
+// The tape: a flat list of what was computed, in order. Backward is one reversed loop; nothing recurses.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include <unroll/core/gemm.h>
+#include <unroll/core/grads.h>
+#include <unroll/core/tensor.h>
+#include <unroll/core/threads.h>
+
+#if defined(__AVX512F__)
+#define UNROLL_ABI simd512
+#elif defined(__AVX__)
+#define UNROLL_ABI simd256
+#else
+#define UNROLL_ABI simd128
+#endif
+
+namespace unroll {
+// A program compiled for registers of another width than the library's must not link: its fused loops would lay out and
+// read vectors differently.
+inline namespace UNROLL_ABI {
+
+class Tape;
+
+/// What backward runs at a node: pulls the node's gradient back to the inputs. Lives in the tape's arena.
+struct Rule {
+  void (*run)(Rule*, Tape&, NodeId) = nullptr;
+  void (*destroy)(Rule*) = nullptr;
+};
+
+/// Records every op from its construction to the end of its scope, on this thread.
+///
+///     { Tape tape; Tensor loss = …; Grads grads = tape.backward(loss); }
+///
+/// Tapes nest: the inner one treats the outer one's tensors as constants.
+class Tape {
+ public:
+  Tape();
+  ~Tape();
+  Tape(const Tape&) = delete;
+  Tape& operator=(const Tape&) = delete;
+
+  /// Marks a tensor, so that the gradients hold one for it: `x = tape.watch(x)`, then `grads[x]`. A constant becomes a
+  /// leaf; an interior tensor stays what it is.
+  Tensor watch(const Tensor& x);
+
+  /// The gradients of a scalar. Runs once: what the rules kept is freed on the way.
+  /// Errors: `loss` has more than one element, was not recorded here, or backward has already run.
+  Grads backward(const Tensor& loss);
+  /// The gradients of Σ cotangent ∘ y.  cotangent has the shape of y.
+  Grads backward(const Tensor& y, const Array& cotangent);
+
+  /// Recorded nodes so far.
+  Index size() const { return count_; }
+
+  /// The innermost tape of this thread, or null.
+  static Tape* current() { return current_; }
+
+  // What ops and rules are written with; record.h is the comfortable way in.
+
+  /// The node of a tensor on this tape: `no_node` for constants and for an outer tape's tensors.
+  /// Errors: its tape has ended.
+  NodeId find(const char* op, const Tensor& x) const;
+  NodeId leaf(const Param& param);
+  NodeId add(const char* op, const Shape& shape, Dtype dtype);
+  Tensor tensor(Array value, NodeId node) const { return {std::move(value), serial_, node}; }
+  void use(NodeId node) { at(node).uses++; }
+  template <class R>
+  void rule(NodeId node, R&& rule, int outputs = 1);
+  /// Declares `node` a view of `parent` from (row, col) of its matrix view. With `covers`, the views declared with it
+  /// tile the parent exactly, and only the first of them may count as a use of it.
+  void view(NodeId node, NodeId parent, Index row, Index col, bool covers);
+  /// `node` is a sum with this operand: while possible the sum's gradient is written where the operand's will be.
+  void forwards_to(NodeId node, NodeId operand) { at(node).forward = operand; }
+
+  bool has_grad(NodeId node) const { return at(node).grad.defined(); }
+  const Array& grad(NodeId node) const { return at(node).grad; }
+  /// Where to write the gradient of a node.
+  Dest dest(NodeId node);
+  /// No other node's gradient shares memory with what `dest` would return, as that of overlapping slices may.
+  bool alone(NodeId node) const { return at(node).parent == no_node || at(node).watched || writes_in_place(at(node)); }
+  /// Hands over (adds to) the gradient of a node; `grad` has the node's shape. May keep `grad` itself.
+  void give(NodeId node, Array grad);
+  /// The same for a gradient of the broadcast shape: sums over the broadcast axes first.
+  void give_broadcast(NodeId node, Array grad);
+  /// Adds aᵀ g to the gradient of the matrix `node`, gathered with all other such pairs and done in one product.
+  void give_product(NodeId node, Array a, Array g);
+  const Shape& shape_of(NodeId node) const { return at(node).shape; }
+
+ private:
+  struct Node {
+    Array grad;
+    Rule* rule = nullptr;
+    const char* op = nullptr;
+    Shape shape;
+    Dtype dtype = f32;
+    std::int32_t uses = 0;
+    NodeId parent = no_node;   // of a view
+    NodeId forward = no_node;  // of a sum
+    std::uint32_t row = 0, col = 0;
+    std::int32_t pairs = -1;  // gathered products, an index into pairs_
+    std::int16_t outputs = 1;
+    bool covers = false, zero_first = false, adds = false, watched = false, further_output = false;
+  };
+  struct Pair {
+    Array a, g;
+  };
+  struct Leaf {
+    ParamData* data;
+    Param param;
+    NodeId node;
+  };
+  struct Memory;
+  static constexpr Index chunk = 512;  // nodes to a chunk, so that nodes never move
+
+  Node& at(NodeId id) { return chunks_[static_cast<Index>(id) / chunk][static_cast<Index>(id) % chunk]; }
+  const Node& at(NodeId id) const { return chunks_[static_cast<Index>(id) / chunk][static_cast<Index>(id) % chunk]; }
+  bool writes_in_place(const Node& view) const { return view.covers && at(view.parent).uses == 1; }
+  void* arena(Index bytes, Index alignment);
+  void finish_view(NodeId id);
+  void run_products(NodeId id);
+  void clear();
+
+  std::unique_ptr<Memory> memory_;  // lent by the thread, so that the next tape finds it warm
+  Node** chunks_ = nullptr;
+  Index count_ = 0;
+  std::uint64_t serial_;
+  Tape* outer_;
+  bool done_ = false;
+  FlushDenormals flush_;
+  static thread_local Tape* current_;
+};
+
+template <class R>
+void Tape::rule(NodeId node, R&& rule, int outputs) {
+  using Body = std::decay_t<R>;
+  struct Holder : Rule {
+    explicit Holder(R&& r) : body(std::forward<R>(r)) {}
+    Body body;
+  };
+  auto* holder = new (arena(sizeof(Holder), alignof(Holder))) Holder(std::forward<R>(rule));
+  holder->run = [](Rule* self, Tape& tape, NodeId id) { static_cast<Holder*>(self)->body(tape, id); };
+  holder->destroy = [](Rule* self) { static_cast<Holder*>(self)->~Holder(); };
+  at(node).rule = holder;
+  at(node).outputs = static_cast<std::int16_t>(outputs);
+  for (int i = 1; i < outputs; ++i) at(node + i).further_output = true;
+}
+
+}  // namespace UNROLL_ABI
+}  // namespace unroll

@@ -1,0 +1,158 @@
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <unroll/core/threads.h>
+
+#if defined(__SSE__)
+#include <immintrin.h>
+#endif
+
+namespace unroll {
+namespace {
+
+unsigned control_word() {
+#if defined(__SSE__)
+  return _mm_getcsr();
+#else
+  return 0;
+#endif
+}
+void set_control_word([[maybe_unused]] unsigned word) {
+#if defined(__SSE__)
+  _mm_setcsr(word);
+#endif
+}
+void relax() {
+#if defined(__SSE__)
+  _mm_pause();
+#endif
+}
+
+/// One job at a time. Workers spin for some 20 µs after the last one, then sleep (spinning for good costs a factor of
+/// nine when another process wants the core; sleeping at once costs 20–50 µs a job). The caller never waits for a
+/// worker that has not begun: it takes the tiles itself, closes the job, and waits for those inside.
+class Workers {
+ public:
+  ~Workers() { resize(1); }
+
+  void resize(Index count) {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    wake_.notify_all();
+    for (auto& worker : workers_) worker.join();
+    workers_.clear();
+    stop_ = false;
+    for (Index i = 1; i < count; ++i) workers_.emplace_back([this] { work(); });
+  }
+
+  void run(Index tiles, void (*tile)(void*, Index), void* context) {
+    if (busy_.exchange(true)) {  // called from inside a tile, or by a second thread of the user's
+      for (Index i = 0; i < tiles; ++i) tile(context, i);
+      return;
+    }
+    tile_ = tile;
+    context_ = context;
+    tiles_ = tiles;
+    control_word_ = control_word();
+    next_.store(0, std::memory_order_relaxed);
+    state_.fetch_add(one_job | open);
+    if (sleeping_.load() > 0) {
+      const std::lock_guard lock(mutex_);
+      wake_.notify_all();
+    }
+    take();
+    state_.fetch_and(~open);
+    while ((state_.load(std::memory_order_acquire) & inside) != 0) relax();
+    busy_.store(false);
+  }
+
+ private:
+  static constexpr std::uint64_t inside = 0xffff, open = 0x10000, one_job = std::uint64_t{1} << 32;
+
+  void take() {
+    for (Index i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < tiles_;) tile_(context_, i);
+  }
+
+  /// True when this worker is now inside an open job it has not seen.
+  bool enter(std::uint64_t& seen) {
+    std::uint64_t now = state_.load(std::memory_order_acquire);
+    while ((now & open) != 0 && now / one_job != seen) {
+      if (state_.compare_exchange_weak(now, now + 1, std::memory_order_acq_rel)) {
+        seen = now / one_job;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  void work() {
+    using clock = std::chrono::steady_clock;
+    std::uint64_t seen = 0;
+    for (;;) {
+      const auto until = clock::now() + std::chrono::microseconds(20);
+      bool entered = false;
+      while (!(entered = enter(seen)) && clock::now() < until) relax();
+      if (entered) {
+        set_control_word(control_word_);
+        take();
+        state_.fetch_sub(1, std::memory_order_release);
+        continue;
+      }
+      // Woken by a job that is over before it can be entered, a worker spins again: the next one is likely near.
+      std::unique_lock lock(mutex_);
+      const std::uint64_t last = state_.load() / one_job;
+      if ((state_.load() & open) != 0) continue;
+      sleeping_.fetch_add(1);
+      wake_.wait(lock, [&] { return stop_ || state_.load() / one_job != last; });
+      sleeping_.fetch_sub(1);
+      if (stop_) return;
+    }
+  }
+
+  std::vector<std::thread> workers_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::atomic<std::uint64_t> state_{0};
+  std::atomic<Index> next_{0}, sleeping_{0};
+  std::atomic<bool> busy_{false};
+  bool stop_ = false;
+  Index tiles_ = 0;
+  void (*tile_)(void*, Index) = nullptr;
+  void* context_ = nullptr;
+  unsigned control_word_ = 0;
+};
+
+Workers& workers() {
+  static Workers instance;
+  return instance;
+}
+std::atomic<Index> thread_count{1};
+
+}  // namespace
+
+void set_threads(Index count) {
+  require<UsageError>(count > 0, "set_threads: at least one thread is needed, got {}", count);
+  if (count == thread_count) return;
+  workers().resize(count);
+  thread_count = count;
+}
+
+Index threads() { return thread_count.load(std::memory_order_relaxed); }
+
+void detail::run_tiles(Index tiles, void (*tile)(void*, Index), void* context) { workers().run(tiles, tile, context); }
+
+FlushDenormals::FlushDenormals() : before_(control_word()) {
+#if defined(__SSE__)
+  set_control_word(before_ | 0x8040u);  // flush to zero, denormals are zero
+#endif
+}
+FlushDenormals::~FlushDenormals() { set_control_word(before_); }
+
+}  // namespace unroll

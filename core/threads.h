@@ -1,0 +1,46 @@
+// A small pool of threads. Work is cut into tiles by its shape, never by the number of threads: results have the same
+// bits for any number of them.
+#pragma once
+
+#include <type_traits>
+
+#include <unroll/core/error.h>
+#include <unroll/core/ids.h>
+
+namespace unroll {
+
+/// Uses up to `count` threads, the calling one included (default 1). Errors: `count` of 0.
+void set_threads(Index count);
+Index threads();
+
+namespace detail {
+void run_tiles(Index tiles, void (*tile)(void*, Index), void* context);
+}
+
+/// Calls `f(tile)` for every tile below `tiles`, each exactly once, and returns when all are done.
+/// From inside a tile it runs on the calling thread alone.
+template <class F>
+void parallel_for(Index tiles, F&& f) {
+  if (tiles <= 1 || threads() == 1) {
+    for (Index i = 0; i < tiles; ++i) f(i);
+    return;
+  }
+  using Body = std::remove_reference_t<F>;
+  detail::run_tiles(
+      tiles, [](void* context, Index i) { (*static_cast<Body*>(context))(i); },
+      const_cast<void*>(static_cast<const void*>(&f)));
+}
+
+/// While it lives, this thread and the pool's treat denormal numbers as zero: they cost a hundred times a normal one.
+class FlushDenormals {
+ public:
+  FlushDenormals();
+  ~FlushDenormals();
+  FlushDenormals(const FlushDenormals&) = delete;
+  FlushDenormals& operator=(const FlushDenormals&) = delete;
+
+ private:
+  unsigned before_;
+};
+
+}  // namespace unroll

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <unroll/core/ops.h>
+
+namespace unroll {
+
+/// While it lives, dropout layers on this thread pass everything: for gradients of a finished model, and gradient checks.
+class Evaluation {
+ public:
+  Evaluation() : before_(std::exchange(active_, true)) {}
+  ~Evaluation() { active_ = before_; }
+  Evaluation(const Evaluation&) = delete;
+  Evaluation& operator=(const Evaluation&) = delete;
+  static bool active() { return active_; }
+
+ private:
+  bool before_;
+  static thread_local bool active_;
+};
+
+/// Dropout (Srivastava et al. 2014), scaled so that nothing changes in evaluation. It acts while a tape records, that is
+/// in training, and is the identity otherwise; see also Evaluation.
+class Dropout {
+ public:
+  /// Draws from the parameters' random numbers. Errors: a rate outside [0, 1).
+  Dropout(const Scope& p, double rate);
+
+  Tensor operator()(const Tensor& x) const;
+  /// One mask for all time steps (Gal and Ghahramani 2016).  x [T, B, F]
+  Tensor same_for_all_steps(const Tensor& x) const;
+  double rate() const { return rate_; }
+
+ private:
+  bool idle() const { return rate_ == 0 || Tape::current() == nullptr || Evaluation::active(); }
+  double rate_;
+  Random* random_;
+};
+
+}  // namespace unroll

@@ -1,0 +1,131 @@
+// Running a cell over time.
+#pragma once
+
+#include <numeric>
+#include <vector>
+
+#include <unroll/layers/cell.h>
+
+namespace unroll {
+
+struct ScanOptions {
+  /// The length of each sequence [B]; empty: all have T steps. A sequence's state stops changing at its end, outputs
+  /// beyond it are zero, and what lies there is never read.
+  std::vector<Index> lengths = {};
+  /// From the last step to the first, each sequence from its own end; outputs stay in their places.
+  bool reverse = false;
+};
+
+/// The outputs of all steps, and the state after each sequence's last one.
+template <class State>
+struct Scanned {
+  Tensor outputs;  // [T, B, H]
+  State last;
+};
+
+namespace detail {
+
+/// Where the tokens of a ragged batch go: packed in time order, the longest sequences first, without padding.
+struct Packing {
+  Ids tokens;                // for each packed row, its row in [T·B]
+  std::vector<Index> sizes;  // how many sequences are alive at each step
+  Ids order;                 // for each packed sequence, its place in the batch
+  Ids places;                // for each row of [T, B], its packed row, or the row after the last one
+  Ids back;                  // for each place in the batch, its packed sequence
+  bool sorted = true;        // the batch is in the packed order already
+};
+Packing pack(const std::vector<Index>& lengths, Index steps, bool reverse);
+
+void check_scan(const Tensor& xs, const ScanOptions& options);
+
+/// The tensors of a state in order, and a state like `s` made of such a list.
+template <class S>
+std::vector<Tensor> list_fields(const S& s) {
+  std::vector<Tensor> all;
+  each_field(s, [&](const Tensor& x) { all.push_back(x); });
+  return all;
+}
+template <class S>
+S with_fields(const S& s, const std::vector<Tensor>& all) {
+  Index i = 0;
+  return map_fields(s, [&](const Tensor&) { return all[i++]; });
+}
+
+template <class C>
+Scanned<typename C::State> scan_ragged(const C& cell, const Tensor& xs, typename C::State state, const ScanOptions& options) {
+  const Index steps = xs.dim(0), batch = xs.dim(1), width = xs.size() / std::max<Index>(1, steps * batch);
+  const Packing packing = pack(options.lengths, steps, options.reverse);
+  if (!packing.sorted) {
+    state = map_fields(state, [&](const Tensor& x) { return rows(x, packing.order); });
+  }
+  const Tensor packed = project(cell, rows(reshape(xs, {steps * batch, width}), packing.tokens));
+  std::vector<Tensor> outputs;
+  std::vector<std::vector<Tensor>> ended;  // the last states of sequences that have ended, the shortest first
+  Index alive = batch;
+  for (const Tensor& z : split(packed, packing.sizes, 0)) {
+    if (z.dim(0) < alive) {
+      const std::array<Index, 2> sizes{z.dim(0), alive - z.dim(0)};
+      auto& tail = ended.emplace_back();
+      state = map_fields(state, [&](const Tensor& x) {
+        auto parts = split(x, sizes, 0);
+        tail.push_back(parts[1]);
+        return parts[0];
+      });
+      alive = z.dim(0);
+    }
+    state = cell.step(z, state);
+    outputs.push_back(output(cell, state));
+  }
+  auto last = list_fields(state);
+  for (Index field = 0; field < last.size(); ++field) {
+    std::vector<Tensor> pieces{last[field]};
+    for (Index i = ended.size(); i-- > 0;) pieces.push_back(ended[i][field]);
+    if (pieces.size() > 1) last[field] = concat(pieces, 0);
+    if (!packing.sorted) last[field] = rows(last[field], packing.back);
+  }
+  const Index hidden = outputs.back().dim(-1);
+  outputs.push_back(Tensor::zeros({1, hidden}, xs.dtype()));  // what padding shows
+  return {rows(concat(outputs, 0), packing.places), with_fields(state, last)};
+}
+
+}  // namespace detail
+
+/// Runs a cell (or a layer that scans itself, such as Stack and Bidirectional) over xs [T, B, I] from an initial state.
+/// Errors: the shape of xs, lengths that do not fit.
+template <class C>
+Scanned<typename C::State> scan(const C& cell, const Tensor& xs, typename C::State state, const ScanOptions& options = {}) {
+  detail::check_scan(xs, options);
+  if constexpr (requires { cell.scan(xs, state, options); }) {
+    return cell.scan(xs, state, options);
+  } else {
+    static_assert(Cell<C>, "scan needs a cell: a State, zero_state(batch) and step(x, state)");
+    if (!options.lengths.empty()) return detail::scan_ragged(cell, xs, std::move(state), options);
+    std::vector<Tensor> outputs;
+    outputs.reserve(xs.dim(0));
+    for (const Tensor& z : unstack(project(cell, options.reverse ? flip(xs, 0) : xs))) {
+      state = cell.step(z, state);
+      outputs.push_back(output(cell, state));
+    }
+    const Tensor all = stack(outputs);
+    return {options.reverse ? flip(all, 0) : all, std::move(state)};
+  }
+}
+
+/// The same from the zero state.
+template <class C>
+Scanned<typename C::State> scan(const C& cell, const Tensor& xs, const ScanOptions& options = {}) {
+  detail::check_scan(xs, options);
+  return scan(cell, xs, cell.zero_state(xs.dim(1)), options);
+}
+
+/// The state after every step, from the zero state.
+template <Cell C>
+std::vector<typename C::State> scan_states(const C& cell, const Tensor& xs) {
+  detail::check_scan(xs, {});
+  std::vector<typename C::State> states;
+  auto state = cell.zero_state(xs.dim(1));
+  for (const Tensor& z : unstack(project(cell, xs))) states.push_back(state = cell.step(z, state));
+  return states;
+}
+
+}  // namespace unroll

@@ -1,0 +1,41 @@
+#include <unroll/layers/stack.h>
+
+namespace unroll {
+
+Stack::Stack(std::vector<AnyLayer> layers_, std::optional<Dropout> between_)
+    : layers(std::move(layers_)), between(std::move(between_)) {
+  require<UsageError>(!layers.empty(), "Stack: there is no layer");
+}
+
+Stack::State Stack::zero_state(Index batch) const {
+  State state;
+  for (const auto& layer : layers) state.layers.push_back(layer.zero_state(batch));
+  return state;
+}
+
+Stack::State Stack::step(const Tensor& x, const State& state) const {
+  State next;
+  Tensor y = x;
+  for (Index i = 0; i < layers.size(); ++i) {
+    if (i > 0 && between) y = (*between)(y);
+    next.layers.push_back(layers[i].step(y, state.layers[i]));
+    y = layers[i].output(next.layers[i]);
+  }
+  return next;
+}
+
+Tensor Stack::output(const State& state) const { return layers.back().output(state.layers.back()); }
+
+Scanned<Stack::State> Stack::scan(const Tensor& xs, const State& state, const ScanOptions& options) const {
+  State last;
+  Tensor ys = xs;
+  for (Index i = 0; i < layers.size(); ++i) {
+    if (i > 0 && between) ys = (*between)(ys);
+    auto scanned = unroll::scan(layers[i], ys, state.layers[i], options);
+    ys = scanned.outputs;
+    last.layers.push_back(std::move(scanned.last));
+  }
+  return {ys, last};
+}
+
+}  // namespace unroll
