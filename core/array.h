@@ -65,7 +65,9 @@ class Array {
   Index stride() const { return stride_; }
   bool contiguous() const { return stride_ == cols() || rows() <= 1; }
   /// No other array shares the memory, and it is all there is: an op may write its result here.
-  bool reusable() const { return buffer_ != nullptr && stride_ == cols() && buffer_->unique() && data_ == buffer_->data(); }
+  bool reusable() const {
+    return buffer_ != nullptr && stride_ == cols() && buffer_->unique() && data_ == buffer_->data();
+  }
 
   /// The elements as an xtensor. Errors: `T` is not the dtype.
   template <class T>
@@ -145,7 +147,9 @@ class Array {
     const T* data() const { return data_; }
     size_type size() const { return size_; }
     bool empty() const { return size_ == 0; }
-    void resize(size_type size) { require(size == size_, "the xtensor of an Array of {} elements cannot be resized", size_); }
+    void resize(size_type size) {
+      require(size == size_, "the xtensor of an Array of {} elements cannot be resized", size_);
+    }
     T* begin() { return data_; }
     T* end() { return data_ + size_; }
     const T* begin() const { return data_; }

@@ -84,7 +84,7 @@ Array sum_to(const Array& x, const Shape& shape) {
 
 namespace fused {
 
-Shape align(const char* op, std::span<Array> inputs, std::span<Steps> steps) {
+Shape align_slowly(const char* op, std::span<Array> inputs, std::span<Steps> steps) {
   Shape shape = inputs[0].shape();
   for (const Array& x : inputs) {
     require<UsageError>(x.defined(), "{}: an input has no value", op);

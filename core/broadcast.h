@@ -1,6 +1,7 @@
 // Broadcasting, and the geometry of fused loops.
 #pragma once
 
+#include <array>
 #include <span>
 
 #include <unroll/core/gemm.h>
@@ -23,8 +24,17 @@ struct Steps {
 
 /// Turns every input into one that a row step and a column step can walk (copying only those broadcast over a middle
 /// axis), fills in the steps, and returns the common shape. Errors under the name of the op: shapes, dtypes.
-Shape align(const char* op, std::span<Array> inputs, std::span<Steps> steps);
+Shape align_slowly(const char* op, std::span<Array> inputs, std::span<Steps> steps);
 inline Steps steps_of_whole(const Array& a) { return {a.stride(), 1}; }
+template <std::size_t N>
+Shape align(const char* op, std::array<Array, N>& inputs, std::array<Steps, N>& steps) {
+  bool alike = inputs[0].defined();
+  for (std::size_t i = 0; i < N; ++i) {
+    alike = alike && inputs[i].shape() == inputs[0].shape() && inputs[i].dtype() == inputs[0].dtype();
+    steps[i] = steps_of_whole(inputs[i]);
+  }
+  return alike ? inputs[0].shape() : align_slowly(op, inputs, steps);
+}
 
 /// The loop: `rows` × `cols`, cut into tiles by shape. A loop over arrays without gaps is one long row.
 struct Loop {

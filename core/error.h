@@ -38,9 +38,7 @@ struct FileError : Error {
 /// Throws `E` with the formatted text unless `ok`. The text says what, where, which values, and what was expected.
 template <class E = ShapeError, class... Args>
 inline void require(bool ok, fmt::format_string<Args...> text, Args&&... args) {
-  if (!ok) [[unlikely]] {
-    throw E(fmt::format(text, std::forward<Args>(args)...));
-  }
+  if (!ok) [[unlikely]] { throw E(fmt::format(text, std::forward<Args>(args)...)); }
 }
 
 }  // namespace unroll

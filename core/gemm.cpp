@@ -302,8 +302,8 @@ void product_tn(const Array& a, const Array& b, const Dest& dest) {
       const bool add = dest.add || r0 > 0;
       for (Index s = 0; s < strips; ++s) {
         const T* tile = strip + r0 * strips * K::rows + s * count * K::rows;
-        packed::micro_rows<T, true>(std::min(K::rows, m - s * K::rows), count, tile, 0, panel, c + s * K::rows * c_row + n0,
-                                    c_row, width, add);
+        packed::micro_rows<T, true>(std::min(K::rows, m - s * K::rows), count, tile, 0, panel,
+                                    c + s * K::rows * c_row + n0, c_row, width, add);
       }
     }
     block_buffer->release();

@@ -14,8 +14,8 @@ double dot(const Array& r, const Array& y) {
 
 /// Tries the elements of one array: `set(i, v)` changes it, `value()` is the scalar.
 template <class Set, class Value>
-GradcheckRow check(std::string name, const Array& x, const Array& gradient, double y, Set set, Value value, Random& random,
-                   const GradcheckOptions& options) {
+GradcheckRow check(std::string name, const Array& x, const Array& gradient, double y, Set set, Value value,
+                   Random& random, const GradcheckOptions& options) {
   GradcheckRow row{std::move(name), x.shape()};
   const Index n = x.size();
   for (Index k = 0; k < std::min(n, options.elements); ++k) {
@@ -43,7 +43,8 @@ GradcheckRow check(std::string name, const Array& x, const Array& gradient, doub
 }
 
 Array cotangent_for(const Tensor& y, Random& random) {
-  require(y.defined() && y.dtype() == f64, "gradcheck: the result is {}; the check is done in f64 (inputs.to(f64), params.to(f64))",
+  require(y.defined() && y.dtype() == f64,
+          "gradcheck: the result is {}; the check is done in f64 (inputs.to(f64), params.to(f64))",
           y.defined() ? name(y.dtype()) : "empty");
   return normal(1)(y.shape(), random);
 }
@@ -63,8 +64,8 @@ double GradcheckReport::worst() const {
 std::string GradcheckReport::str() const {
   Index width = 9;
   for (const auto& row : rows) width = std::max(width, row.name.size());
-  std::string text = fmt::format("{:<{}}  {:>14}  {:>8}  {:>16}  {:>16}  {:>9}\n", "parameter", width, "shape", "element",
-                                 "backward", "difference", "error");
+  std::string text = fmt::format("{:<{}}  {:>14}  {:>8}  {:>16}  {:>16}  {:>9}\n", "parameter", width, "shape",
+                                 "element", "backward", "difference", "error");
   for (const auto& row : rows) {
     text += fmt::format("{:<{}}  {:>14}  {:>8}  {:>16.9e}  {:>16.9e}  {:>9.1e}  {}\n", row.name, width, row.shape.str(),
                         row.element, row.analytic, row.numeric, row.error, row.passed ? "pass" : "FAIL");
@@ -72,10 +73,11 @@ std::string GradcheckReport::str() const {
   return text;
 }
 
-GradcheckReport gradcheck(const std::function<Tensor(std::span<const Tensor>)>& f, const std::vector<Array>& inputs,
-                          const GradcheckOptions& options) {
+GradcheckReport detail::gradcheck(const TensorFunction& f, const std::vector<Array>& inputs,
+                                  const GradcheckOptions& options) {
   Random random(options.seed + 1);
-  for (const Array& x : inputs) require(x.dtype() == f64, "gradcheck: an input is {}; the check is done in f64", name(x.dtype()));
+  for (const Array& x : inputs)
+    require(x.dtype() == f64, "gradcheck: an input is {}; the check is done in f64", name(x.dtype()));
   std::vector<Tensor> x;
   std::vector<Array> gradients;
   Array cotangent;

@@ -10,8 +10,8 @@
 namespace unroll {
 
 struct GradcheckOptions {
-  double tolerance = 1e-7;  ///< largest relative error that passes
-  double step = 1e-4;       ///< distance of the differences, times max(1, |x|)
+  double tolerance = 1e-7;    ///< largest relative error that passes
+  double step = 1e-4;         ///< distance of the differences, times max(1, |x|)
   double low = -2, high = 2;  ///< random inputs are uniform on [low, high)
   std::uint64_t seed = 1;
   Index elements = 400;  ///< at most so many elements of one input or parameter are tried, drawn at random
@@ -36,38 +36,54 @@ struct GradcheckReport {
   std::string str() const;
 };
 
-/// Checks y = f(x…) with respect to every input, for the scalar Σ r∘y with a random cotangent r (a plain sum hides
-/// errors that cancel). Differences are of fourth order: (8 (f₊ − f₋) − (f₊₊ − f₋₋)) / 12h.
-/// Errors: an input that is not f64; a result that does not depend on the inputs.
-GradcheckReport gradcheck(const std::function<Tensor(std::span<const Tensor>)>& f, const std::vector<Array>& inputs,
-                          const GradcheckOptions& options = {});
+namespace detail {
 
-/// The same for a lambda over tensors, at random inputs of the given shapes: `gradcheck([](auto x) { return tanh(x); }, {{3, 4}})`.
+using TensorFunction = std::function<Tensor(std::span<const Tensor>)>;
+GradcheckReport gradcheck(const TensorFunction& f, const std::vector<Array>& inputs, const GradcheckOptions& options);
+
+/// Any lambda over one to five tensors, or over a span of them, as a function of a span.
+template <class F>
+TensorFunction over_span(F& f) {
+  return [&f](std::span<const Tensor> x) -> Tensor {
+    if constexpr (requires { f(x[0]); }) {
+      return f(x[0]);
+    } else if constexpr (requires { f(x[0], x[1]); }) {
+      return f(x[0], x[1]);
+    } else if constexpr (requires { f(x[0], x[1], x[2]); }) {
+      return f(x[0], x[1], x[2]);
+    } else if constexpr (requires { f(x[0], x[1], x[2], x[3]); }) {
+      return f(x[0], x[1], x[2], x[3]);
+    } else if constexpr (requires { f(x[0], x[1], x[2], x[3], x[4]); }) {
+      return f(x[0], x[1], x[2], x[3], x[4]);
+    } else {
+      return f(x);
+    }
+  };
+}
+
+}  // namespace detail
+
+/// Checks y = f(x…) with respect to every input, for the scalar Σ r∘y with a random cotangent r (a plain sum hides
+/// errors that cancel). `f` takes up to five tensors, or a std::span<const Tensor>. Differences are of fourth order:
+/// (8 (f₊ − f₋) − (f₊₊ − f₋₋)) / 12h.
+/// Errors: an input that is not f64; a result that does not depend on the inputs.
+template <class F>
+GradcheckReport gradcheck(F f, const std::vector<Array>& inputs, const GradcheckOptions& options = {}) {
+  return detail::gradcheck(detail::over_span(f), inputs, options);
+}
+
+/// The same at random inputs of the given shapes: `gradcheck([](auto x) { return tanh(x); }, {{3, 4}})`.
 template <class F>
 GradcheckReport gradcheck(F f, const std::vector<Shape>& shapes, const GradcheckOptions& options = {}) {
   Random random(options.seed);
   std::vector<Array> inputs;
   for (const Shape& shape : shapes) inputs.push_back(uniform(options.low, options.high)(shape, random));
-  return gradcheck(
-      [&f](std::span<const Tensor> x) -> Tensor {
-        if constexpr (requires { f(x[0]); }) {
-          return f(x[0]);
-        } else if constexpr (requires { f(x[0], x[1]); }) {
-          return f(x[0], x[1]);
-        } else if constexpr (requires { f(x[0], x[1], x[2]); }) {
-          return f(x[0], x[1], x[2]);
-        } else if constexpr (requires { f(x[0], x[1], x[2], x[3]); }) {
-          return f(x[0], x[1], x[2], x[3]);
-        } else {
-          return f(x[0], x[1], x[2], x[3], x[4]);
-        }
-      },
-      inputs, options);
+  return detail::gradcheck(detail::over_span(f), inputs, options);
 }
 
-/// Checks a whole model: `y` computes anything from the parameters (a loss, say), and every parameter that is not frozen
-/// is tried. The parameters must be f64 (`params.to(f64)`); they are left as they were. Randomness such as dropout must
-/// be off. A parameter the result does not depend on must have zero differences.
+/// Checks a whole model: `y` computes anything from the parameters (a loss, say), and every parameter that is not
+/// frozen is tried. The parameters must be f64 (`params.to(f64)`); they are left as they were. Randomness such as
+/// dropout must be off. A parameter the result does not depend on must have zero differences.
 GradcheckReport check_model(Params& params, const std::function<Tensor()>& y, const GradcheckOptions& options = {});
 
 }  // namespace unroll

@@ -15,8 +15,8 @@ bool Grads::contains(const Param& param) const { return find(param) != nullptr; 
 
 const Array& Grads::operator[](const Param& param) const {
   const Entry* entry = find(param);
-  require<UsageError>(entry != nullptr, "there is no gradient for '{}': the loss does not depend on it, or it is frozen",
-                      param.name());
+  require<UsageError>(entry != nullptr,
+                      "there is no gradient for '{}': the loss does not depend on it, or it is frozen", param.name());
   return entry->grad;
 }
 
@@ -24,7 +24,8 @@ const Array& Grads::operator[](std::string_view name) const {
   for (const auto& entry : entries_) {
     if (entry.param.name() == name) return entry.grad;
   }
-  throw UsageError(fmt::format("there is no gradient for '{}': no such parameter, or the loss does not depend on it", name));
+  throw UsageError(
+      fmt::format("there is no gradient for '{}': no such parameter, or the loss does not depend on it", name));
 }
 
 const Array& Grads::operator[](const Tensor& watched) const {
@@ -70,14 +71,20 @@ Grads& Grads::operator+=(const Grads& other) {
 }
 
 void Grads::insert(const Param& param, Array grad) {
-  auto it = std::find_if(entries_.begin(), entries_.end(),
-                         [&](const Entry& entry) { return entry.param.data().order >= param.data().order; });
-  if (it == entries_.end() || &it->param.data() != &param.data()) {
-    entries_.insert(it, {param, std::move(grad)});
+  if (!grad.contiguous()) grad = grad.copy();
+  const auto same = std::find_if(entries_.begin(), entries_.end(),
+                                 [&](const Entry& entry) { return &entry.param.data() == &param.data(); });
+  if (same == entries_.end()) {
+    const auto after = std::find_if(entries_.begin(), entries_.end(),
+                                    [&](const Entry& entry) { return entry.param.data().order > param.data().order; });
+    entries_.insert(after, {param, std::move(grad)});
     return;
   }
+  require(grad.shape() == same->grad.shape() && grad.dtype() == same->grad.dtype(),
+          "gradients of '{}' do not add up: {} {} and {} {}", param.name(), name(same->grad.dtype()), same->grad.shape(),
+          name(grad.dtype()), grad.shape());
   dispatch(grad.dtype(), [&]<class T>(T) {
-    T* into = it->grad.writable<T>();
+    T* into = same->grad.writable<T>();
     const T* from = grad.data<T>();
     for (Index i = 0, n = grad.size(); i < n; ++i) into[i] += from[i];
   });

@@ -8,8 +8,8 @@
 
 namespace unroll {
 
-/// The gradients of one loss, by parameter, name or watched tensor. A parameter the loss does not depend on, or a frozen
-/// one, has none.
+/// The gradients of one loss, by parameter, name or watched tensor. A parameter the loss does not depend on, or a
+/// frozen one, has none.
 class Grads {
  public:
   struct Entry {

@@ -25,7 +25,9 @@ class Ids {
   Ids(std::vector<Id> values, Index steps, Index batch) : values_(std::move(values)), shape_{steps, batch}, ndim_(2) {
     require(values_.size() == steps * batch, "Ids: {} values do not fill [{}, {}]", values_.size(), steps, batch);
   }
-  static Ids filled(Index steps, Index batch, Id value) { return {std::vector<Id>(steps * batch, value), steps, batch}; }
+  static Ids filled(Index steps, Index batch, Id value) {
+    return {std::vector<Id>(steps * batch, value), steps, batch};
+  }
 
   Index size() const { return values_.size(); }
   Index ndim() const { return ndim_; }

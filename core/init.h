@@ -1,4 +1,5 @@
-// Initialisers of parameters. Each draws in f64 and in a fixed order: the same numbers on every machine and for both dtypes.
+// Initialisers of parameters. Each draws in f64 and in a fixed order: the same numbers on every machine and for both
+// dtypes.
 #pragma once
 
 #include <functional>

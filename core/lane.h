@@ -23,12 +23,12 @@
 namespace unroll {
 
 template <class A>
-concept Number = std::is_arithmetic_v<A>;
+concept Arithmetic = std::is_arithmetic_v<A>;
 
 namespace simd {
 
-/// A clamped rational approximation of tanh for f32 (the one Eigen and XLA use): within 2e-7, a third of the time of the
-/// exact one. NaN stays NaN: the x86 minimum and maximum return their second operand when one is NaN.
+/// A clamped rational approximation of tanh for f32 (the one Eigen and XLA use): within 2e-7, a third of the time of
+/// the exact one. NaN stays NaN: the x86 minimum and maximum return their second operand when one is NaN.
 inline xsimd::batch<float> tanh(xsimd::batch<float> x) {
   using V = xsimd::batch<float>;
   x = xsimd::min(V(7.90531110763549805f), xsimd::max(V(-7.90531110763549805f), x));
@@ -73,7 +73,7 @@ struct Lane {
 
   Lane() = default;
   Lane(V value) : v(value) {}
-  template <Number A>
+  template <Arithmetic A>
   Lane(A value) : v(static_cast<T>(value)) {}
 
   friend Lane operator+(Lane a, Lane b) { return a.v + b.v; }
@@ -154,7 +154,7 @@ Dual<T, A | B> chain(const Dual<T, A>& x, const Dual<T, B>& y, Lane<T> v, Lane<T
   });
   return r;
 }
-template <class T, Number A>
+template <class T, Arithmetic A>
 Dual<T, 0> constant(A value) {
   return {Lane<T>(value), {}};
 }
@@ -263,14 +263,14 @@ auto where(Mask<T> condition, const Dual<T, A>& x, const Dual<T, B>& y) {
 }
 
 // A plain number beside a dual, and comparisons.
-#define UNROLL_DUAL_BINARY(NAME)                            \
-  template <class T, unsigned A, Number C>                  \
-  auto NAME(const Dual<T, A>& x, C c) {                     \
-    return NAME(x, detail::constant<T>(c));                 \
-  }                                                         \
-  template <class T, unsigned A, Number C>                  \
-  auto NAME(C c, const Dual<T, A>& x) {                     \
-    return NAME(detail::constant<T>(c), x);                 \
+#define UNROLL_DUAL_BINARY(NAME)               \
+  template <class T, unsigned A, Arithmetic C> \
+  auto NAME(const Dual<T, A>& x, C c) {        \
+    return NAME(x, detail::constant<T>(c));    \
+  }                                            \
+  template <class T, unsigned A, Arithmetic C> \
+  auto NAME(C c, const Dual<T, A>& x) {        \
+    return NAME(detail::constant<T>(c), x);    \
   }
 UNROLL_DUAL_BINARY(operator+)
 UNROLL_DUAL_BINARY(operator-)
@@ -279,26 +279,26 @@ UNROLL_DUAL_BINARY(operator/)
 UNROLL_DUAL_BINARY(max)
 UNROLL_DUAL_BINARY(min)
 #undef UNROLL_DUAL_BINARY
-template <class T, unsigned A, Number C>
+template <class T, unsigned A, Arithmetic C>
 auto where(Mask<T> condition, const Dual<T, A>& x, C c) {
   return where(condition, x, detail::constant<T>(c));
 }
-template <class T, unsigned A, Number C>
+template <class T, unsigned A, Arithmetic C>
 auto where(Mask<T> condition, C c, const Dual<T, A>& x) {
   return where(condition, detail::constant<T>(c), x);
 }
-#define UNROLL_DUAL_COMPARE(OP)                                                                       \
-  template <class T, unsigned A, unsigned B>                                                          \
-  Mask<T> operator OP(const Dual<T, A>& x, const Dual<T, B>& y) {                                     \
-    return x.v OP y.v;                                                                                \
-  }                                                                                                   \
-  template <class T, unsigned A, Number C>                                                            \
-  Mask<T> operator OP(const Dual<T, A>& x, C c) {                                                     \
-    return x.v OP Lane<T>(c);                                                                         \
-  }                                                                                                   \
-  template <class T, unsigned A, Number C>                                                            \
-  Mask<T> operator OP(C c, const Dual<T, A>& x) {                                                     \
-    return Lane<T>(c) OP x.v;                                                                         \
+#define UNROLL_DUAL_COMPARE(OP)                                   \
+  template <class T, unsigned A, unsigned B>                      \
+  Mask<T> operator OP(const Dual<T, A>& x, const Dual<T, B>& y) { \
+    return x.v OP y.v;                                            \
+  }                                                               \
+  template <class T, unsigned A, Arithmetic C>                    \
+  Mask<T> operator OP(const Dual<T, A>& x, C c) {                 \
+    return x.v OP Lane<T>(c);                                     \
+  }                                                               \
+  template <class T, unsigned A, Arithmetic C>                    \
+  Mask<T> operator OP(C c, const Dual<T, A>& x) {                 \
+    return Lane<T>(c) OP x.v;                                     \
   }
 UNROLL_DUAL_COMPARE(<)
 UNROLL_DUAL_COMPARE(>)

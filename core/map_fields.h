@@ -74,8 +74,8 @@ inline constexpr bool is_vector<std::vector<T>> = true;
 
 }  // namespace detail
 
-/// A State like `s`, each of whose tensors x is replaced by f(x, y…), with y… the tensors in the same places of `others`.
-/// What is no tensor is copied from `s`. Visits the fields in order. Errors: vectors of different lengths.
+/// A State like `s`, each of whose tensors x is replaced by f(x, y…), with y… the tensors in the same places of
+/// `others`. What is no tensor is copied from `s`. Visits the fields in order. Errors: vectors of different lengths.
 template <class S, class F, class... Others>
 S map_fields(const S& s, F&& f, const Others&... others) {
   if constexpr (std::is_same_v<S, Tensor>) {
@@ -83,7 +83,9 @@ S map_fields(const S& s, F&& f, const Others&... others) {
   } else if constexpr (detail::is_vector<S>) {
     S out;
     out.reserve(s.size());
-    (require<UsageError>(s.size() == others.size(), "map_fields: vectors of {} and {} elements", s.size(), others.size()), ...);
+    (require<UsageError>(s.size() == others.size(), "map_fields: vectors of {} and {} elements", s.size(),
+                         others.size()),
+     ...);
     for (std::size_t i = 0; i < s.size(); ++i) out.push_back(map_fields(s[i], f, others[i]...));
     return out;
   } else if constexpr (requires { std::tuple_size<S>::value; }) {  // arrays, tuples and pairs
@@ -98,7 +100,8 @@ S map_fields(const S& s, F&& f, const Others&... others) {
     const auto rest = std::make_tuple(detail::fields(others)...);
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
       const auto at = [&]<std::size_t N>(std::integral_constant<std::size_t, N>) {
-        return std::apply([&](const auto&... other) { return map_fields(std::get<N>(in), f, std::get<N>(other)...); }, rest);
+        return std::apply([&](const auto&... other) { return map_fields(std::get<N>(in), f, std::get<N>(other)...); },
+                          rest);
       };
       return S{at(std::integral_constant<std::size_t, I>{})...};
     }(std::make_index_sequence<detail::field_count<S>()>{});

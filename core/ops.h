@@ -120,8 +120,10 @@ enum class Reduce {
 /// token). With lengths [B], tokens at or beyond a sequence's length count nothing: their logits and targets are not
 /// read. Errors: an id outside 0 … V-1 (in the text: where), no token at all.
 Tensor cross_entropy(const Tensor& logits, const Ids& targets, Reduce reduce, const std::vector<Index>& lengths = {});
-/// −y ln σ(z) − (1−y) ln(1−σ(z)), exact for large |z|, reduced over all elements: [T, B, ...] counts B sequences, [N] N.
-Tensor bce_with_logits(const Tensor& logits, const Array& targets, Reduce reduce, const std::vector<Index>& lengths = {});
+/// −y ln σ(z) − (1−y) ln(1−σ(z)), exact for large |z|, reduced over all elements: [T, B, ...] counts B sequences, [N]
+/// N.
+Tensor bce_with_logits(const Tensor& logits, const Array& targets, Reduce reduce,
+                       const std::vector<Index>& lengths = {});
 
 // ---- dropout (ops/dropout.cpp)
 /// Zeroes each element with probability `rate` and scales the others by 1/(1-rate). Call it in training only.

@@ -78,12 +78,18 @@ inline void micro(Index k_count, const T* a, Index a_row, const T* p, T* c, Inde
 template <class T, bool Packed>
 inline void micro_rows(Index m, Index k, const T* a, Index a_row, const T* p, T* c, Index c_row, Index n, bool add) {
   switch (m) {
-    case 1: return micro<T, 1, Packed>(k, a, a_row, p, c, c_row, n, add);
-    case 2: return micro<T, 2, Packed>(k, a, a_row, p, c, c_row, n, add);
-    case 3: return micro<T, 3, Packed>(k, a, a_row, p, c, c_row, n, add);
-    case 4: return micro<T, 4, Packed>(k, a, a_row, p, c, c_row, n, add);
-    case 5: return micro<T, 5, Packed>(k, a, a_row, p, c, c_row, n, add);
-    default: return micro<T, 6, Packed>(k, a, a_row, p, c, c_row, n, add);
+    case 1:
+      return micro<T, 1, Packed>(k, a, a_row, p, c, c_row, n, add);
+    case 2:
+      return micro<T, 2, Packed>(k, a, a_row, p, c, c_row, n, add);
+    case 3:
+      return micro<T, 3, Packed>(k, a, a_row, p, c, c_row, n, add);
+    case 4:
+      return micro<T, 4, Packed>(k, a, a_row, p, c, c_row, n, add);
+    case 5:
+      return micro<T, 5, Packed>(k, a, a_row, p, c, c_row, n, add);
+    default:
+      return micro<T, 6, Packed>(k, a, a_row, p, c, c_row, n, add);
   }
 }
 

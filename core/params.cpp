@@ -13,8 +13,8 @@ Param::operator Tensor() const {
 }
 
 void Param::set(Array value) const {
-  require(value.shape() == shape() && value.dtype() == dtype(), "parameter '{}' is {} {} and cannot become {} {}", name(),
-          unroll::name(dtype()), shape(), unroll::name(value.dtype()), value.shape());
+  require(value.shape() == shape() && value.dtype() == dtype(), "parameter '{}' is {} {} and cannot become {} {}",
+          name(), unroll::name(dtype()), shape(), unroll::name(value.dtype()), value.shape());
   data().value = std::move(value);
 }
 
@@ -36,7 +36,8 @@ Param Params::create(std::string name, const Shape& shape, const Init& init) {
   require<UsageError>(!contains(name), "parameter '{}' is declared twice; give each layer a scope of its own", name);
   auto data = std::make_shared<ParamData>();
   data->value = init(shape, random_).to(dtype_);
-  require(data->value.shape() == shape, "the initialiser of '{}' made {} instead of {}", name, data->value.shape(), shape);
+  require(data->value.shape() == shape, "the initialiser of '{}' made {} instead of {}", name, data->value.shape(),
+          shape);
   data->name = std::move(name);
   data->order = all_.size();
   return all_.emplace_back(std::move(data));

@@ -50,7 +50,8 @@ class Param {
 
 class Params;
 
-/// A place in the tree of names. `scope / "cell"` goes down; `scope("wx", {in, out}, glorot)` creates a parameter there.
+/// A place in the tree of names. `scope / "cell"` goes down; `scope("wx", {in, out}, glorot)` creates a parameter
+/// there.
 class Scope {
  public:
   Scope operator/(std::string_view name) const;

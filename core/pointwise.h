@@ -36,7 +36,8 @@ template <class T>
 xsimd::batch<T> load(const T* p, Index col_step, Index n) {
   using V = xsimd::batch<T>;
   if (col_step == 0) return V(*p);
-  if (n >= V::size) [[likely]] return V::load_unaligned(p);
+  if (n >= V::size) [[likely]]
+    return V::load_unaligned(p);
   T buffer[V::size];
   for (Index i = 0; i < V::size; ++i) buffer[i] = p[i < n ? i : 0];
   return V::load_unaligned(buffer);
@@ -65,9 +66,7 @@ void apply_part(const F& f, const std::array<Walk<T>, N>& x, const std::array<Wa
       for (Index c = part.col; c < part.col_end; c += lanes) {
         const Index n = part.col_end - c;
         auto result = as_tuple(f(Lane<T>(load(in[I] + c * x[I].steps.col_step, x[I].steps.col_step, n))...));
-        if (add) {
-          ((std::get<Q>(result) = Lane<T>(load(out[Q] + c, Index{1}, n)) + std::get<Q>(result)), ...);
-        }
+        if (add) { ((std::get<Q>(result) = Lane<T>(load(out[Q] + c, Index{1}, n)) + std::get<Q>(result)), ...); }
         (store(out[Q] + c, std::get<Q>(result).v, n), ...);
       }
     }
@@ -76,8 +75,8 @@ void apply_part(const F& f, const std::array<Walk<T>, N>& x, const std::array<Wa
 
 /// The fused loop over arrays that `align` has prepared; outputs have the common shape.
 template <class T, std::size_t N, std::size_t K, class F>
-void apply(const F& f, const std::array<Array, N>& in, const std::array<Steps, N>& steps, const std::array<Array, K>& out,
-           bool add) {
+void apply(const F& f, const std::array<Array, N>& in, const std::array<Steps, N>& steps,
+           const std::array<Array, K>& out, bool add) {
   const Index rows = out[0].rows(), cols = out[0].cols();
   bool is_flat = true;
   std::array<Walk<T>, N> x;
@@ -160,8 +159,8 @@ struct PointwiseRule {
           for (auto& sum : across) sum = V(T{0});
           for (Index c = part.col; c < part.col_end; c += V::size) {
             const Index n = part.col_end - c;
-            auto result = as_tuple(
-                f(Dual<T, 1u << I>{Lane<T>(load(p[I] + c * x[I].steps.col_step, x[I].steps.col_step, n)), {Lane<T>(1)}}...));
+            auto result = as_tuple(f(Dual<T, 1u << I>{
+                Lane<T>(load(p[I] + c * x[I].steps.col_step, x[I].steps.col_step, n)), {Lane<T>(1)}}...));
             std::array<V, N> s;
             for (auto& sum : s) sum = V(T{0});
             (
@@ -200,8 +199,7 @@ struct PointwiseRule {
         const bool per_row = steps[i].col_step == 0;
         const Shape partial = per_row ? Shape{sums, 1} : Shape{loop.tiles, loop.cols};
         const Shape target = in[i].size() == 1 ? Shape{1, 1} : per_row ? Shape{sums, 1} : Shape{1, loop.cols};
-        tape.give_broadcast(nodes[i],
-                            sum_to(dest[i].into.reshaped(partial), target).reshaped(tape.shape_of(nodes[i])));
+        tape.give_broadcast(nodes[i], sum_to(dest[i].into.reshaped(partial), target).reshaped(tape.shape_of(nodes[i])));
       } else if (!direct[i]) {
         tape.give_broadcast(nodes[i], std::move(dest[i].into));
       }
@@ -213,7 +211,8 @@ struct PointwiseRule {
     each_bit<M>([&](auto i) { sums[i] = xsimd::fma(dy, y.template partial<i>().v, sums[i]); });
   }
   template <class T>
-  static void accumulate(const Lane<T>&, const xsimd::batch<T>&, std::array<xsimd::batch<T>, N>&) {}  // a constant output
+  static void accumulate(const Lane<T>&, const xsimd::batch<T>&, std::array<xsimd::batch<T>, N>&) {
+  }  // a constant output
 
   template <class V>
   static V first_lanes(V v, Index n) {
@@ -255,9 +254,9 @@ void map_into(const Dest& dest, const F& f, const A&... inputs) {
   dispatch(in[0].dtype(), [&]<class T>(T) { detail::apply<T>(f, in, steps, out, dest.add); });
 }
 
-/// y… = f(x…), element by element with NumPy broadcasting, in one fused loop. `f` is a generic lambda over + − × ÷, exp,
-/// log, sqrt, tanh, sigmoid, relu, softsign, abs, max, min, comparisons and `where(condition, a, b)`; it returns one
-/// value, or several as a std::tuple (then the result is a std::array of tensors). The derivative is found by dual
+/// y… = f(x…), element by element with NumPy broadcasting, in one fused loop. `f` is a generic lambda over + − × ÷,
+/// exp, log, sqrt, tanh, sigmoid, relu, softsign, abs, max, min, comparisons and `where(condition, a, b)`; it returns
+/// one value, or several as a std::tuple (then the result is a std::array of tensors). The derivative is found by dual
 /// numbers, so there is no rule to write. Keeps its inputs. At most 32 of them, of one dtype.
 template <class F, class... X>
   requires(std::convertible_to<const X&, Tensor> && ...)
@@ -295,8 +294,8 @@ auto pointwise(const char* op, F f, const X&... inputs) {
       const NodeId node = tape->add(op, shape, dtype);
       result[k] = tape->tensor(std::move(out[k]), node);
     }
-    tape->rule(result[0].node(),
-               detail::PointwiseRule<F, N, K>{std::move(f), std::move(in), steps, nodes, shape}, static_cast<int>(K));
+    tape->rule(result[0].node(), detail::PointwiseRule<F, N, K>{std::move(f), std::move(in), steps, nodes, shape},
+               static_cast<int>(K));
   } else {
     for (std::size_t k = 0; k < K; ++k) result[k] = Tensor(std::move(out[k]));
   }

@@ -4,7 +4,7 @@ namespace unroll {
 
 Index Shape::axis(int axis, const char* op) const {
   const int n = static_cast<int>(ndim_);
-  require(axis >= -n && axis < n, "{}: axis {} of a tensor of shape {}", op, axis, str());
+  require(axis >= -n && axis < n, "{}: axis {} of a tensor of shape {}", op, axis, *this);
   return static_cast<Index>(axis < 0 ? axis + n : axis);
 }
 
@@ -17,8 +17,8 @@ Shape broadcast(const char* op, const Shape& a, const Shape& b) {
   const Index offset = longer.ndim() - shorter.ndim();
   for (Index i = 0; i < shorter.ndim(); ++i) {
     const Index x = longer[i + offset], y = shorter[i];
-    require(x == y || x == 1 || y == 1, "{}: shapes {} and {} do not broadcast; each axis, from the last, must agree or be 1",
-            op, a, b);
+    require(x == y || x == 1 || y == 1,
+            "{}: shapes {} and {} do not broadcast; each axis, from the last, must agree or be 1", op, a, b);
     out.set(i + offset, x == 1 ? y : x);
   }
   return out;

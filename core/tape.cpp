@@ -46,7 +46,8 @@ struct Tape::Memory {
   std::vector<std::vector<Pair>> pairs;
   Index pairs_in_use = 0;
   std::vector<Leaf> leaves;
-  std::vector<std::uint32_t> leaf_table = std::vector<std::uint32_t>(64, 0);  // open addressing; 0 is empty, else index+1
+  std::vector<std::uint32_t> leaf_table =
+      std::vector<std::uint32_t>(64, 0);  // open addressing; 0 is empty, else index+1
   std::vector<NodeId> watched;
 
   static constexpr Index block_bytes = Index{1} << 16;
@@ -112,7 +113,8 @@ void* Tape::arena(Index bytes, Index alignment) {
   m.used = (m.used + alignment - 1) / alignment * alignment;
   if (m.blocks.empty() || m.used + bytes > Memory::block_bytes) {
     if (!m.blocks.empty()) ++m.block;
-    if (m.block == m.blocks.size()) m.blocks.push_back(static_cast<std::byte*>(std::aligned_alloc(64, Memory::block_bytes)));
+    if (m.block == m.blocks.size())
+      m.blocks.push_back(static_cast<std::byte*>(std::aligned_alloc(64, Memory::block_bytes)));
     m.used = 0;
   }
   void* at = m.blocks[m.block] + m.used;
@@ -126,8 +128,8 @@ NodeId Tape::find(const char* op, const Tensor& x) const {
   for (const Tape* tape = outer_; tape != nullptr; tape = tape->outer_) {
     if (x.tape() == tape->serial_) return no_node;
   }
-  throw UsageError(fmt::format("{}: a tensor of shape {} was recorded on a tape that has ended; detach(x) keeps its value",
-                               op, x.shape()));
+  throw UsageError(fmt::format(
+      "{}: a tensor of shape {} was recorded on a tape that has ended; detach(x) keeps its value", op, x.shape()));
 }
 
 NodeId Tape::add(const char* op, const Shape& shape, Dtype dtype) {
@@ -293,9 +295,10 @@ void Tape::run_products(NodeId id) {
 }
 
 Grads Tape::backward(const Tensor& loss) {
-  require(loss.defined() && loss.size() == 1,
-          "backward: the loss has shape {}; only a scalar has a gradient (reduce it with sum or mean, or pass a cotangent)",
-          loss.shape());
+  require(
+      loss.defined() && loss.size() == 1,
+      "backward: the loss has shape {}; only a scalar has a gradient (reduce it with sum or mean, or pass a cotangent)",
+      loss.shape());
   return backward(loss, Array::full(loss.shape(), loss.dtype(), 1));
 }
 
@@ -322,7 +325,7 @@ Grads Tape::backward(const Tensor& y, const Array& cotangent) {
     }
     if (leaf > 0 && m.leaves[leaf - 1].node == i) {
       --leaf;
-      if (x.grad.defined()) grads.insert(m.leaves[leaf].param, x.grad.contiguous() ? std::move(x.grad) : x.grad.copy());
+      if (x.grad.defined()) grads.insert(m.leaves[leaf].param, std::move(x.grad));
     } else if (x.parent != no_node) {
       finish_view(i);
     } else if (x.further_output) {

@@ -42,7 +42,7 @@ struct Bidirectional {
 
 /// Streaming a bidirectional layer is refused: its backward half starts at the end of the sequence.
 template <class F, class B>
-typename Bidirectional<F, B>::State advance(const Bidirectional<F, B>&, const Tensor&, const typename Bidirectional<F, B>::State&) =
-    delete;
+typename Bidirectional<F, B>::State advance(const Bidirectional<F, B>&, const Tensor&,
+                                            const typename Bidirectional<F, B>::State&) = delete;
 
 }  // namespace unroll

@@ -5,7 +5,8 @@
 //     State zero_state(Index batch) const;
 //     State step(const Tensor& x, const State& s) const;   x [B, I]
 // and, as it likes,
-//     Tensor project(const Tensor& xs) const;              what depends on the inputs alone, for all steps in one product;
+//     Tensor project(const Tensor& xs) const;              what depends on the inputs alone, for all steps in one
+//     product;
 //                                                          then step takes its rows
 //     Tensor output(const State& s) const;                 when the output is not the first field
 #pragma once
@@ -56,8 +57,9 @@ typename C::State advance(const C& cell, const Tensor& x, const typename C::Stat
 namespace detail {
 /// Errors for a cell fed the wrong width, in one wording.
 inline void check_width(const char* cell, const Tensor& x, const Param& w) {
-  require(x.ndim() >= 1 && x.dim(-1) == w.dim(0), "{}: the input is {} but '{}' is {}; the last axis must have {} elements",
-          cell, x.shape(), w.name(), w.shape(), w.dim(0));
+  require(x.ndim() >= 1 && x.dim(-1) == w.dim(0),
+          "{}: the input is {} but '{}' is {}; the last axis must have {} elements", cell, x.shape(), w.name(),
+          w.shape(), w.dim(0));
 }
 }  // namespace detail
 

@@ -42,7 +42,8 @@ Tensor Classifier::pooled(const Tensor& xs, const std::vector<Index>& lengths) c
   };
   const auto max_pool = [&] {
     const double never = -std::numeric_limits<double>::infinity();
-    return max(lengths.empty() ? scanned.outputs : scanned.outputs + Tensor(step_mask(steps, all, 0, never, xs.dtype())), {0});
+    return max(
+        lengths.empty() ? scanned.outputs : scanned.outputs + Tensor(step_mask(steps, all, 0, never, xs.dtype())), {0});
   };
   if (pool_ == Pool::mean) return mean_pool();
   if (pool_ == Pool::max) return max_pool();

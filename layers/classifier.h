@@ -28,7 +28,9 @@ class Classifier {
              const ClassifierOptions& options = {});
 
   /// lengths [B], or empty when all sequences have T steps.
-  Tensor operator()(const Ids& ids, const std::vector<Index>& lengths) const { return from_embedded(embed(ids), lengths); }
+  Tensor operator()(const Ids& ids, const std::vector<Index>& lengths) const {
+    return from_embedded(embed(ids), lengths);
+  }
   /// The two halves of it, for what happens between them (watching the embedded words, say).
   Tensor embed(const Ids& ids) const { return embedding_(ids); }
   Tensor from_embedded(const Tensor& xs, const std::vector<Index>& lengths) const;

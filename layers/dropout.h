@@ -4,7 +4,8 @@
 
 namespace unroll {
 
-/// While it lives, dropout layers on this thread pass everything: for gradients of a finished model, and gradient checks.
+/// While it lives, dropout layers on this thread pass everything: for gradients of a finished model, and gradient
+/// checks.
 class Evaluation {
  public:
   Evaluation() : before_(std::exchange(active_, true)) {}
@@ -18,8 +19,8 @@ class Evaluation {
   static thread_local bool active_;
 };
 
-/// Dropout (Srivastava et al. 2014), scaled so that nothing changes in evaluation. It acts while a tape records, that is
-/// in training, and is the identity otherwise; see also Evaluation.
+/// Dropout (Srivastava et al. 2014), scaled so that nothing changes in evaluation. It acts while a tape records, that
+/// is in training, and is the identity otherwise; see also Evaluation.
 class Dropout {
  public:
   /// Draws from the parameters' random numbers. Errors: a rate outside [0, 1).

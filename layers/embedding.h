@@ -8,7 +8,8 @@ namespace unroll {
 struct Embedding {
   Param table;
 
-  Embedding(const Scope& p, Index ids, Index size, const Init& init = normal(0.1)) : table(p("table", {ids, size}, init)) {}
+  Embedding(const Scope& p, Index ids, Index size, const Init& init = normal(0.1))
+      : table(p("table", {ids, size}, init)) {}
 
   Tensor operator()(const Ids& ids) const { return rows(table, ids); }
 };

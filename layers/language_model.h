@@ -34,8 +34,9 @@ class LanguageModel {
   LanguageModel(const Scope& p, Index vocabulary, const LanguageModelOptions& options, C cell)
       : embedding_(p / "embedding", vocabulary, options.embed), cell_(std::move(cell)), dropout_(p, options.dropout) {
     if (options.tied) {
-      require<UsageError>(cell_.size() == options.embed, "LanguageModel: tied weights need embed ({}) equal to hidden ({})",
-                          options.embed, cell_.size());
+      require<UsageError>(cell_.size() == options.embed,
+                          "LanguageModel: tied weights need embed ({}) equal to hidden ({})", options.embed,
+                          cell_.size());
       bias_ = (p / "head")("b", {vocabulary}, zero);
     } else {
       head_.emplace(p / "head", cell_.size(), vocabulary);
@@ -58,9 +59,9 @@ class LanguageModel {
   }
 
   struct EvaluationOptions {
-    Index lanes = 32;      ///< the text is read in so many parts side by side …
-    Index warm_up = 200;   ///< … each of which starts from the zero state so many tokens earlier
-    Index steps = 128;     ///< tokens read at once; changes nothing but the memory needed
+    Index lanes = 32;     ///< the text is read in so many parts side by side …
+    Index warm_up = 200;  ///< … each of which starts from the zero state so many tokens earlier
+    Index steps = 128;    ///< tokens read at once; changes nothing but the memory needed
   };
   /// Mean nats per token of a text; `before` is what precedes it (the end of the training text, say).
   double evaluate(const std::vector<Id>& tokens, const std::vector<Id>& before = {}) const {
@@ -83,9 +84,7 @@ class LanguageModel {
     const Tensor zero_row = embedding_.table.zeros(1, embedding_.table.dim(1));
     return rows(concat({embedding_.table, zero_row}, 0), shifted);
   }
-  Tensor logits(const Tensor& h) const {
-    return head_ ? (*head_)(h) : affine(h, transpose(embedding_.table), bias_);
-  }
+  Tensor logits(const Tensor& h) const { return head_ ? (*head_)(h) : affine(h, transpose(embedding_.table), bias_); }
   /// −Σ ln p of tokens after `previous`, advancing the state (of a batch of one).
   double nats(const std::vector<Id>& tokens, State& state, Id previous) const {
     double total = 0;
@@ -132,7 +131,8 @@ double LanguageModel<C>::evaluate(const std::vector<Id>& tokens, const std::vect
     std::vector<double> weights(n * lanes, 0.0);
     for (Index t = 0; t < n; ++t) {
       for (Index lane = 0; lane < lanes; ++lane) {
-        const auto position = static_cast<std::ptrdiff_t>(lane * each + begin + t) - static_cast<std::ptrdiff_t>(warm_up);
+        const auto position =
+            static_cast<std::ptrdiff_t>(lane * each + begin + t) - static_cast<std::ptrdiff_t>(warm_up);
         if (position >= static_cast<std::ptrdiff_t>(tokens.size())) continue;
         inputs(t, lane) = token(position - 1);
         const bool scored = begin + t >= warm_up;

@@ -7,9 +7,10 @@
 namespace unroll {
 
 std::vector<double> sampling_distribution(std::span<const double> logits, const SamplingOptions& options) {
-  require<UsageError>(options.temperature >= 0, "sampling: a temperature of {}; it must not be negative", options.temperature);
-  require<UsageError>(options.top_p > 0 && options.top_p <= 1, "sampling: top_p of {}; it must be above 0 and at most 1",
-                      options.top_p);
+  require<UsageError>(options.temperature >= 0, "sampling: a temperature of {}; it must not be negative",
+                      options.temperature);
+  require<UsageError>(options.top_p > 0 && options.top_p <= 1,
+                      "sampling: top_p of {}; it must be above 0 and at most 1", options.top_p);
   std::vector<char> banned(logits.size(), 0);
   for (const Id id : options.banned) {
     if (id >= 0 && static_cast<Index>(id) < banned.size()) banned[static_cast<Index>(id)] = 1;

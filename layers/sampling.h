@@ -9,10 +9,10 @@
 namespace unroll {
 
 struct SamplingOptions {
-  double temperature = 1;           ///< 0 takes the most probable token
-  Index top_k = 0;                  ///< only the k most probable tokens; 0: all
-  double top_p = 1;                 ///< only the most probable tokens that together reach this (Holtzman et al. 2020)
-  std::vector<Id> banned = {};      ///< never drawn (UNK, say)
+  double temperature = 1;       ///< 0 takes the most probable token
+  Index top_k = 0;              ///< only the k most probable tokens; 0: all
+  double top_p = 1;             ///< only the most probable tokens that together reach this (Holtzman et al. 2020)
+  std::vector<Id> banned = {};  ///< never drawn (UNK, say)
 };
 
 /// The distribution a token is drawn from: softmax(logits / temperature) cut by top_k and top_p, and normalised again.

@@ -6,13 +6,19 @@ namespace unroll::detail {
 
 void check_scan(const Tensor& xs, const ScanOptions& options) {
   require(xs.ndim() == 3, "scan: the input is {}; it must be [T, B, F]: time, batch, features", xs.shape());
-  require(xs.dim(0) > 0 && xs.dim(1) > 0, "scan: the input is {}; it needs at least one step and one sequence", xs.shape());
+  require(xs.dim(0) > 0 && xs.dim(1) > 0, "scan: the input is {}; it needs at least one step and one sequence",
+          xs.shape());
   if (options.lengths.empty()) return;
-  require(options.lengths.size() == xs.dim(1), "scan: there are {} lengths for a batch of {}", options.lengths.size(), xs.dim(1));
+  require(options.lengths.size() == xs.dim(1), "scan: there are {} lengths for a batch of {}", options.lengths.size(),
+          xs.dim(1));
   for (Index b = 0; b < xs.dim(1); ++b) {
-    require(options.lengths[b] >= 1 && options.lengths[b] <= xs.dim(0), "scan: sequence {} has length {}; it must be 1 … {}", b,
-            options.lengths[b], xs.dim(0));
+    require(options.lengths[b] >= 1 && options.lengths[b] <= xs.dim(0),
+            "scan: sequence {} has length {}; it must be 1 … {}", b, options.lengths[b], xs.dim(0));
   }
+}
+
+Tensor reordered(const Tensor& x, const Ids& order) {
+  return reshape(rows(reshape(x, {x.dim(0), x.size() / x.dim(0)}), order), x.shape());
 }
 
 Packing pack(const std::vector<Index>& lengths, Index steps, bool reverse) {

@@ -38,6 +38,18 @@ Packing pack(const std::vector<Index>& lengths, Index steps, bool reverse);
 
 void check_scan(const Tensor& xs, const ScanOptions& options);
 
+/// Without it a state of one sequence would broadcast over the batch.
+template <class State>
+void check_start(const Tensor& xs, const State& state) {
+  each_field(state, [&](const Tensor& x) {
+    require(x.ndim() > 0 && x.dim(0) == xs.dim(1),
+            "scan: the initial state has a tensor of {}; its first axis must be the batch of {}", x.shape(), xs.dim(1));
+  });
+}
+
+/// The sequences of a state's tensor [B, …] in another order.
+Tensor reordered(const Tensor& x, const Ids& order);
+
 /// The tensors of a state in order, and a state like `s` made of such a list.
 template <class S>
 std::vector<Tensor> list_fields(const S& s) {
@@ -52,11 +64,12 @@ S with_fields(const S& s, const std::vector<Tensor>& all) {
 }
 
 template <class C>
-Scanned<typename C::State> scan_ragged(const C& cell, const Tensor& xs, typename C::State state, const ScanOptions& options) {
+Scanned<typename C::State> scan_ragged(const C& cell, const Tensor& xs, typename C::State state,
+                                       const ScanOptions& options) {
   const Index steps = xs.dim(0), batch = xs.dim(1), width = xs.size() / std::max<Index>(1, steps * batch);
   const Packing packing = pack(options.lengths, steps, options.reverse);
   if (!packing.sorted) {
-    state = map_fields(state, [&](const Tensor& x) { return rows(x, packing.order); });
+    state = map_fields(state, [&](const Tensor& x) { return reordered(x, packing.order); });
   }
   const Tensor packed = project(cell, rows(reshape(xs, {steps * batch, width}), packing.tokens));
   std::vector<Tensor> outputs;
@@ -81,7 +94,7 @@ Scanned<typename C::State> scan_ragged(const C& cell, const Tensor& xs, typename
     std::vector<Tensor> pieces{last[field]};
     for (Index i = ended.size(); i-- > 0;) pieces.push_back(ended[i][field]);
     if (pieces.size() > 1) last[field] = concat(pieces, 0);
-    if (!packing.sorted) last[field] = rows(last[field], packing.back);
+    if (!packing.sorted) last[field] = reordered(last[field], packing.back);
   }
   const Index hidden = outputs.back().dim(-1);
   outputs.push_back(Tensor::zeros({1, hidden}, xs.dtype()));  // what padding shows
@@ -91,10 +104,12 @@ Scanned<typename C::State> scan_ragged(const C& cell, const Tensor& xs, typename
 }  // namespace detail
 
 /// Runs a cell (or a layer that scans itself, such as Stack and Bidirectional) over xs [T, B, I] from an initial state.
-/// Errors: the shape of xs, lengths that do not fit.
+/// Errors: the shape of xs, lengths or an initial state that do not fit.
 template <class C>
-Scanned<typename C::State> scan(const C& cell, const Tensor& xs, typename C::State state, const ScanOptions& options = {}) {
+Scanned<typename C::State> scan(const C& cell, const Tensor& xs, typename C::State state,
+                                const ScanOptions& options = {}) {
   detail::check_scan(xs, options);
+  detail::check_start(xs, state);
   if constexpr (requires { cell.scan(xs, state, options); }) {
     return cell.scan(xs, state, options);
   } else {

@@ -42,9 +42,7 @@ class AnyLayer {
   template <class L>
   struct Model final : Interface {
     explicit Model(L l) : layer(std::move(l)) {}
-    typename L::State own(const State& state) const {
-      return detail::with_fields(layer.zero_state(1), state.parts);
-    }
+    typename L::State own(const State& state) const { return detail::with_fields(layer.zero_state(1), state.parts); }
     Index size() const override { return layer.size(); }
     State zero_state(Index batch) const override { return {detail::list_fields(layer.zero_state(batch))}; }
     Scanned<State> scan(const Tensor& xs, const State& state, const ScanOptions& options) const override {
@@ -55,7 +53,8 @@ class AnyLayer {
       if constexpr (Cell<L>) {
         return {detail::list_fields(advance(layer, x, own(state)))};
       } else {
-        throw UsageError("a bidirectional layer cannot run step by step: its backward half starts at the end of the sequence");
+        throw UsageError(
+            "a bidirectional layer cannot run step by step: its backward half starts at the end of the sequence");
       }
     }
     Tensor output(const State& state) const override { return unroll::output(layer, own(state)); }

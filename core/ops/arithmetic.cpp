@@ -45,7 +45,8 @@ struct SumRule {
     if (b == no_node) return;
     if constexpr (Minus) {
       const Dest whole{Array::uninitialised(dy.shape(), dy.dtype()), false};
-      map_into(whole, [](auto g) { return -g; }, dy);
+      map_into(
+          whole, [](auto g) { return -g; }, dy);
       tape.give_broadcast(b, whole.into);
     } else {
       tape.give_broadcast(b, dy);
@@ -76,11 +77,13 @@ Tensor add_or_subtract(const char* op, const F& f, Tensor a, Tensor b) {
 }  // namespace
 
 Tensor operator+(Tensor a, Tensor b) {
-  return add_or_subtract<false>("add", [](auto x, auto y) { return x + y; }, std::move(a), std::move(b));
+  return add_or_subtract<false>(
+      "add", [](auto x, auto y) { return x + y; }, std::move(a), std::move(b));
 }
 
 Tensor operator-(Tensor a, Tensor b) {
-  return add_or_subtract<true>("subtract", [](auto x, auto y) { return x - y; }, std::move(a), std::move(b));
+  return add_or_subtract<true>(
+      "subtract", [](auto x, auto y) { return x - y; }, std::move(a), std::move(b));
 }
 
 Tensor operator*(Tensor a, Tensor b) {
@@ -96,7 +99,8 @@ Tensor operator/(Tensor a, Tensor b) {
   return record("divide", y,
                 wrt_each(a, [=, b = b.value()](const Array& dy, const Dest& da) { map_into(da, over, dy, b); }),
                 wrt_each(b, [=, b = b.value()](const Array& dy, const Dest& db) {
-                  map_into(db, [](auto g, auto q, auto d) { return -g * q / d; }, dy, y, b);
+                  map_into(
+                      db, [](auto g, auto q, auto d) { return -g * q / d; }, dy, y, b);
                 }));
 }
 
@@ -125,10 +129,12 @@ Tensor operator/(double a, Tensor b) {
 }
 
 Tensor max(const Tensor& a, const Tensor& b) {
-  return pointwise("max", [](auto x, auto y) { return max(x, y); }, a, b);
+  return pointwise(
+      "max", [](auto x, auto y) { return max(x, y); }, a, b);
 }
 Tensor min(const Tensor& a, const Tensor& b) {
-  return pointwise("min", [](auto x, auto y) { return min(x, y); }, a, b);
+  return pointwise(
+      "min", [](auto x, auto y) { return min(x, y); }, a, b);
 }
 
 }  // namespace unroll

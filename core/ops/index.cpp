@@ -7,8 +7,8 @@ namespace {
 
 void check_ids(const char* op, const Ids& ids, Index size) {
   for (Index i = 0; i < ids.size(); ++i) {
-    require<UsageError>(ids[i] >= 0 && static_cast<Index>(ids[i]) < size,
-                        "{}: id {} at position {} is outside 0 … {}", op, ids[i], i, static_cast<std::ptrdiff_t>(size) - 1);
+    require<UsageError>(ids[i] >= 0 && static_cast<Index>(ids[i]) < size, "{}: id {} at position {} is outside 0 … {}",
+                        op, ids[i], i, static_cast<std::ptrdiff_t>(size) - 1);
   }
 }
 
@@ -47,8 +47,8 @@ Tensor rows(const Tensor& table, const Ids& ids) {
 
 /// y[i] = x[i, ids[i]]
 Tensor pick(const Tensor& x, const Ids& ids) {
-  require(x.ndim() > 0 && x.value().rows() == ids.size(), "pick: x is {} but there are {} ids; one for each row", x.shape(),
-          ids.size());
+  require(x.ndim() > 0 && x.value().rows() == ids.size(), "pick: x is {} but there are {} ids; one for each row",
+          x.shape(), ids.size());
   check_ids("pick", ids, x.dim(-1));
   const Shape shape(x.shape().begin(), x.shape().end() - 1);
   const Array y = Array::uninitialised(shape, x.dtype());

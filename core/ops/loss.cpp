@@ -49,8 +49,8 @@ Tensor cross_entropy(const Tensor& logits, const Ids& targets, Reduce reduce, co
   for (Index i = 0; i < targets.size(); ++i) {
     if (!lengths.empty() && i / batch >= lengths[i % batch]) continue;
     require<UsageError>(targets[i] >= 0 && static_cast<Index>(targets[i]) < classes,
-                        "cross_entropy: target {} of step {}, sequence {} is outside 0 … {}", targets[i], i / batch, i % batch,
-                        static_cast<std::ptrdiff_t>(classes) - 1);
+                        "cross_entropy: target {} of step {}, sequence {} is outside 0 … {}", targets[i], i / batch,
+                        i % batch, static_cast<std::ptrdiff_t>(classes) - 1);
   }
   dispatch(z.dtype(), [&]<class T>(T) {
     parallel_for(losses.size(), [&](Index tile) {
@@ -75,10 +75,11 @@ Tensor cross_entropy(const Tensor& logits, const Ids& targets, Reduce reduce, co
   });
   double loss = 0;
   for (const double part : losses) loss += part;
-  return record("cross_entropy", Array::full({}, z.dtype(), loss * scale),
-                wrt(logits, [dz](const Array& dy) {
+  return record("cross_entropy", Array::full({}, z.dtype(), loss * scale), wrt(logits, [dz](const Array& dy) {
                   const double g = dy.item();
-                  return g == 1 ? dz : map("cross_entropy", [g](auto v) { return v * g; }, dz);
+                  return g == 1 ? dz
+                                : map(
+                                      "cross_entropy", [g](auto v) { return v * g; }, dz);
                 }));
 }
 
@@ -109,7 +110,8 @@ Tensor bce_with_logits(const Tensor& logits, const Array& targets, Reduce reduce
     }
   });
   return record("bce_with_logits", Array::full({}, dtype, loss * scale), wrt(logits, [dz](const Array& dy) {
-                  return map("bce_with_logits", [](auto v, auto g) { return v * g; }, dz, dy);
+                  return map(
+                      "bce_with_logits", [](auto v, auto g) { return v * g; }, dz, dy);
                 }));
 }
 

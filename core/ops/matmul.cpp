@@ -36,10 +36,11 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
 
 /// y = x w + b,   dx = dy wᵀ,   dw = xᵀ dy,   db = Σ dy over rows.
 Tensor affine(const Tensor& x, const Tensor& w, const Tensor& b) {
-  require(x.ndim() >= 1 && w.ndim() == 2 && b.ndim() == 1 && x.dim(-1) == w.dim(0) && w.dim(1) == b.dim(0),
-          "affine: x is {}, w is {} and b is {}; the columns of x must equal the rows of w, and b have one number for each "
-          "column of w",
-          x.shape(), w.shape(), b.shape());
+  require(
+      x.ndim() >= 1 && w.ndim() == 2 && b.ndim() == 1 && x.dim(-1) == w.dim(0) && w.dim(1) == b.dim(0),
+      "affine: x is {}, w is {} and b is {}; the columns of x must equal the rows of w, and b have one number for each "
+      "column of w",
+      x.shape(), w.shape(), b.shape());
   same_dtype("affine", w.dtype(), b.dtype());
   const Shape shape = product_shape(x, w);
   const Array y = Array::uninitialised(shape, same_dtype("affine", x.dtype(), w.dtype()));

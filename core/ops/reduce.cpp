@@ -27,9 +27,13 @@ Reduced reduced(const char* op, const Shape& shape, std::initializer_list<int> a
 
 Tensor scaled_sum(const char* op, const Tensor& x, const Shape& kept, const Shape& result, double factor) {
   Array y = sum_to(x.value(), kept);
-  if (factor != 1) y = map(op, [factor](auto v) { return v * factor; }, y);
+  if (factor != 1)
+    y = map(
+        op, [factor](auto v) { return v * factor; }, y);
   return record(op, y.reshaped(result), wrt(x, [=, shape = x.shape()](const Array& dy) {
-                  const Array g = map(op, [factor](auto v) { return v * factor; }, dy).reshaped(kept);
+                  const Array g = map(
+                                      op, [factor](auto v) { return v * factor; }, dy)
+                                      .reshaped(kept);
                   return broadcast_to(g, shape);
                 }));
 }
@@ -63,22 +67,27 @@ Array largest(const char* op, const Array& x, const Shape& kept) {
 Tensor max_over(const Tensor& x, const Shape& kept, const Shape& result) {
   const Array m = largest("max", x.value(), kept);
   return record("max", m.reshaped(result), wrt(x, [=, x = x.value()](const Array& dy) {
-                  const Array hit = map("max", [](auto v, auto top) { return where(v == top, decltype(v)(1), decltype(v)(0)); },
-                                        x, m);
+                  const Array hit = map(
+                      "max", [](auto v, auto top) { return where(v == top, decltype(v)(1), decltype(v)(0)); }, x, m);
                   const Array ties = sum_to(hit, kept);
-                  return map("max", [](auto h, auto n, auto g) { return h * g / n; }, hit, ties, dy.reshaped(kept));
+                  return map(
+                      "max", [](auto h, auto n, auto g) { return h * g / n; }, hit, ties, dy.reshaped(kept));
                 }));
 }
 
 Tensor logsumexp_over(const Tensor& x, const Shape& kept, const Shape& result) {
   // An infinite maximum would make inf - inf; the shift may be any finite number.
-  const Array shift = map("logsumexp", [](auto m) { return where(abs(m) == std::numeric_limits<double>::infinity(), decltype(m)(0), m); },
-                          largest("logsumexp", x.value(), kept));
-  const Array sums =
-      sum_to(map("logsumexp", [](auto v, auto s) { return exp(v - s); }, x.value(), shift), kept);
-  const Array y = map("logsumexp", [](auto total, auto s) { return log(total) + s; }, sums, shift);
+  const Array shift = map(
+      "logsumexp", [](auto m) { return where(abs(m) == std::numeric_limits<double>::infinity(), decltype(m)(0), m); },
+      largest("logsumexp", x.value(), kept));
+  const Array sums = sum_to(map(
+                                "logsumexp", [](auto v, auto s) { return exp(v - s); }, x.value(), shift),
+                            kept);
+  const Array y = map(
+      "logsumexp", [](auto total, auto s) { return log(total) + s; }, sums, shift);
   return record("logsumexp", y.reshaped(result), wrt(x, [=, x = x.value()](const Array& dy) {
-                  return map("logsumexp", [](auto v, auto l, auto g) { return g * exp(v - l); }, x, y, dy.reshaped(kept));
+                  return map(
+                      "logsumexp", [](auto v, auto l, auto g) { return g * exp(v - l); }, x, y, dy.reshaped(kept));
                 }));
 }
 
@@ -89,7 +98,9 @@ Tensor sum(const Tensor& x, std::initializer_list<int> axes, bool keep) {
   const Reduced r = reduced("sum", x.shape(), axes);
   return scaled_sum("sum", x, r.kept, keep ? r.kept : r.dropped, 1);
 }
-Tensor mean(const Tensor& x) { return scaled_sum("mean", x, ones(x.shape()), {}, 1 / count(x.shape(), ones(x.shape()))); }
+Tensor mean(const Tensor& x) {
+  return scaled_sum("mean", x, ones(x.shape()), {}, 1 / count(x.shape(), ones(x.shape())));
+}
 Tensor mean(const Tensor& x, std::initializer_list<int> axes, bool keep) {
   const Reduced r = reduced("mean", x.shape(), axes);
   return scaled_sum("mean", x, r.kept, keep ? r.kept : r.dropped, 1 / count(x.shape(), r.kept));

@@ -73,12 +73,18 @@ Tensor transpose(const Tensor& x, std::initializer_list<int> order) {
 Tensor transpose(const Tensor& x) {
   switch (x.ndim()) {
     case 0:
-    case 1: return x;
-    case 2: return transpose(x, {1, 0});
-    case 3: return transpose(x, {2, 1, 0});
-    case 4: return transpose(x, {3, 2, 1, 0});
-    case 5: return transpose(x, {4, 3, 2, 1, 0});
-    default: return transpose(x, {5, 4, 3, 2, 1, 0});
+    case 1:
+      return x;
+    case 2:
+      return transpose(x, {1, 0});
+    case 3:
+      return transpose(x, {2, 1, 0});
+    case 4:
+      return transpose(x, {3, 2, 1, 0});
+    case 5:
+      return transpose(x, {4, 3, 2, 1, 0});
+    default:
+      return transpose(x, {5, 4, 3, 2, 1, 0});
   }
 }
 
@@ -119,22 +125,24 @@ std::vector<Tensor> split(const Tensor& x, std::span<const Index> sizes, int axi
   require(a == 0 || a + 1 == x.ndim(), "split: axis {} of {} is neither the first nor the last", axis, x.shape());
   Index total = 0;
   for (const Index size : sizes) total += size;
-  require(total == x.shape()[a], "split: parts of {} do not add up to axis {} of {}", fmt::join(sizes, ", "), axis, x.shape());
+  require(total == x.shape()[a], "split: parts of {} do not add up to axis {} of {}", fmt::join(sizes, ", "), axis,
+          x.shape());
   const bool last = a + 1 == x.ndim();
   const Index rows_each = last ? 0 : without_first(x.shape()).rows();
   std::vector<Tensor> parts;
   Index begin = 0;
   for (const Index size : sizes) {
     const Shape shape = with_extent(x.shape(), a, size);
-    parts.push_back(part("split", x, last ? 0 : begin * rows_each, last ? begin : 0, shape, true, begin == 0 && parts.empty()));
+    parts.push_back(
+        part("split", x, last ? 0 : begin * rows_each, last ? begin : 0, shape, true, begin == 0 && parts.empty()));
     begin += size;
   }
   return parts;
 }
 
 void detail::split_equal(const Tensor& x, std::span<Tensor> parts) {
-  require(x.ndim() > 0 && x.dim(-1) % parts.size() == 0, "split: the last axis of {} does not divide into {} parts", x.shape(),
-          parts.size());
+  require(x.ndim() > 0 && x.dim(-1) % parts.size() == 0, "split: the last axis of {} does not divide into {} parts",
+          x.shape(), parts.size());
   const Index cols = x.dim(-1) / parts.size();
   const Shape shape = with_extent(x.shape(), x.ndim() - 1, cols);
   for (Index i = 0; i < parts.size(); ++i) parts[i] = part("split", x, 0, i * cols, shape, true, i == 0);
@@ -220,7 +228,8 @@ Tensor stack(std::span<const Tensor> xs) {
     require(x.shape() == each, "stack: {} and {} are not of one shape", each, x.shape());
     dispatch(x.dtype(), [&]<class T>(T) {
       for (Index r = 0, rows = x.value().rows(); r < rows; ++r, ++row) {
-        std::memcpy(y.raw<T>() + row * each.cols(), x.value().raw<T>() + r * x.value().stride(), each.cols() * sizeof(T));
+        std::memcpy(y.raw<T>() + row * each.cols(), x.value().raw<T>() + r * x.value().stride(),
+                    each.cols() * sizeof(T));
       }
     });
   }
@@ -252,7 +261,8 @@ Tensor flip(const Tensor& x, const std::vector<Index>& lengths) {
       for (Index t = 0; t < steps; ++t) {
         for (Index b = 0; b < batch; ++b) {
           const Index source = t < lengths[b] ? lengths[b] - 1 - t : t;
-          std::memcpy(y.raw<T>() + (t * batch + b) * inner, from.raw<T>() + (source * batch + b) * inner, inner * sizeof(T));
+          std::memcpy(y.raw<T>() + (t * batch + b) * inner, from.raw<T>() + (source * batch + b) * inner,
+                      inner * sizeof(T));
         }
       }
     });

@@ -30,8 +30,11 @@ Shape kept_last(Shape shape) {
 Tensor softmax(const Tensor& x) {
   const Array y = softmax_rows(x.value());
   return record("softmax", y, wrt(x, [y](const Array& dy) {
-                  const Array dot = sum_to(map("softmax", [](auto g, auto v) { return g * v; }, dy, y), kept_last(y.shape()));
-                  return map("softmax", [](auto g, auto v, auto s) { return v * (g - s); }, dy, y, dot);
+                  const Array dot = sum_to(map(
+                                               "softmax", [](auto g, auto v) { return g * v; }, dy, y),
+                                           kept_last(y.shape()));
+                  return map(
+                      "softmax", [](auto g, auto v, auto s) { return v * (g - s); }, dy, y, dot);
                 }));
 }
 
@@ -39,10 +42,12 @@ Tensor softmax(const Tensor& x) {
 Tensor log_softmax(const Tensor& x) {
   require(x.ndim() > 0 && x.size() > 0, "log_softmax: the tensor of shape {} has no last axis to normalise", x.shape());
   const Array total = logsumexp(detach(x), {-1}, true).value();
-  const Array y = map("log_softmax", [](auto v, auto l) { return v - l; }, x.value(), total);
+  const Array y = map(
+      "log_softmax", [](auto v, auto l) { return v - l; }, x.value(), total);
   return record("log_softmax", y, wrt(x, [y](const Array& dy) {
                   const Array sums = sum_to(dy, kept_last(y.shape()));
-                  return map("log_softmax", [](auto g, auto v, auto s) { return g - exp(v) * s; }, dy, y, sums);
+                  return map(
+                      "log_softmax", [](auto g, auto v, auto s) { return g - exp(v) * s; }, dy, y, sums);
                 }));
 }
 

@@ -27,7 +27,8 @@ struct SimpleGru {
 
   State step(const Tensor& z, const State& s) const {
     auto [u, candidate] = split<2>(z + matmul(s.c, wh));
-    return {pointwise("SimpleGru", [](auto u, auto n, auto c) { return c + sigmoid(u) * (tanh(n) - c); }, u, candidate, s.c)};
+    return {pointwise(
+        "SimpleGru", [](auto u, auto n, auto c) { return c + sigmoid(u) * (tanh(n) - c); }, u, candidate, s.c)};
   }
 };
 
@@ -45,7 +46,8 @@ struct Gru {
     Tensor c;  // [B, H]
   };
 
-  Param wx, wh, wc, b, bc;  // columns of wx and b: u, r, c̃; of wh: u, r; bc exists with the reset after the product only
+  Param wx, wh, wc, b,
+      bc;  // columns of wx and b: u, r, c̃; of wh: u, r; bc exists with the reset after the product only
   Reset reset;
 
   Gru(const Scope& p, Index in, Index hidden, Reset reset = Reset::before)
@@ -69,15 +71,18 @@ struct Gru {
     const std::vector<Tensor> parts = split(z, sizes);
     auto [u, r] = split<2>(parts[0] + matmul(s.c, wh));
     if (reset == Reset::before) {
-      const Tensor kept = pointwise("Gru", [](auto r, auto c) { return sigmoid(r) * c; }, r, s.c);
-      return {pointwise("Gru", [](auto u, auto n, auto c) { return c + sigmoid(u) * (tanh(n) - c); }, u,
-                        parts[1] + matmul(kept, wc), s.c)};
+      const Tensor kept = pointwise(
+          "Gru", [](auto r, auto c) { return sigmoid(r) * c; }, r, s.c);
+      return {pointwise(
+          "Gru", [](auto u, auto n, auto c) { return c + sigmoid(u) * (tanh(n) - c); }, u, parts[1] + matmul(kept, wc),
+          s.c)};
     }
-    return {pointwise("Gru",
-                      [](auto u, auto r, auto n, auto m, auto bc, auto c) {
-                        return c + sigmoid(u) * (tanh(n + sigmoid(r) * (m + bc)) - c);
-                      },
-                      u, r, parts[1], matmul(s.c, wc), bc, s.c)};
+    return {pointwise(
+        "Gru",
+        [](auto u, auto r, auto n, auto m, auto bc, auto c) {
+          return c + sigmoid(u) * (tanh(n + sigmoid(r) * (m + bc)) - c);
+        },
+        u, r, parts[1], matmul(s.c, wc), bc, s.c)};
   }
 };
 

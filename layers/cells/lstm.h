@@ -17,7 +17,8 @@ struct LstmOptions {
 
 /// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000):
 ///   [i f g o] = x Wx + h Wh + b
-///   c' = σ(f)∘c + σ(i)∘tanh(g)   h' = σ(o)∘tanh(c')        (the notes: Γu = σ(i), Γf = σ(f), Γo = σ(o), c̃ = tanh(g), a = h)
+///   c' = σ(f)∘c + σ(i)∘tanh(g)   h' = σ(o)∘tanh(c')        (the notes: Γu = σ(i), Γf = σ(f), Γo = σ(o), c̃ = tanh(g), a
+///   = h)
 struct Lstm {
   struct State {
     Tensor h, c;  // [B, H] each

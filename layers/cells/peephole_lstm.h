@@ -11,7 +11,8 @@ enum class Peephole {
 };
 
 /// LSTM whose gates see the memory cell:
-///   i = σ(zᵢ + pᵢ∘c)   f = σ(z_f + p_f∘c)   c' = f∘c + i∘tanh(z_g)   o = σ(zₒ + pₒ∘c')   h' = o∘tanh(c'),   z = x Wx + h Wh + b
+///   i = σ(zᵢ + pᵢ∘c)   f = σ(z_f + p_f∘c)   c' = f∘c + i∘tanh(z_g)   o = σ(zₒ + pₒ∘c')   h' = o∘tanh(c'),   z = x Wx +
+///   h Wh + b
 struct PeepholeLstm {
   struct State {
     Tensor h, c;  // [B, H] each
