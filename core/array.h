@@ -69,11 +69,11 @@ class Array {
     return buffer_ != nullptr && stride_ == cols() && buffer_->unique() && data_ == buffer_->data();
   }
 
-  /// The elements as an xtensor. Errors: `T` is not the dtype.
+  /// The elements as an xtensor, to be read. Errors: `T` is not the dtype.
   template <class T>
   auto as() const {
     const Array dense = contiguous() ? *this : copy();
-    return Adaptor<T>(Span<T>(dense.typed<T>(), dense), xt_shape());
+    return Adaptor<const T>(Span<const T>(dense.typed<T>(), dense), xt_shape());
   }
   /// The same, writable: other arrays that share the memory keep what they had.
   template <class T>
@@ -117,7 +117,7 @@ class Array {
   template <class T>
   class Span {
    public:
-    using value_type = T;
+    using value_type = std::remove_const_t<T>;
     using reference = T&;
     using const_reference = const T&;
     using pointer = T*;
@@ -128,7 +128,7 @@ class Array {
     using const_reverse_iterator = std::reverse_iterator<const T*>;
     using size_type = std::size_t;
     using difference_type = std::ptrdiff_t;
-    using allocator_type = std::allocator<T>;
+    using allocator_type = std::allocator<value_type>;
     Span() = default;
     Span(T* data, const Array& keep);
     Span(const Span& other) : Span(other.data_, other.size_, other.buffer_) {}

@@ -1,4 +1,5 @@
 #include <cstring>
+#include <limits>
 
 #include <unroll/core/broadcast.h>
 
@@ -16,6 +17,16 @@ std::array<Index, Shape::max_axes> steps_along(const Array& x, const Shape& shap
     if (!last) step *= x.shape()[i];
   }
   return steps;
+}
+
+/// Whether an array of this shape can be broadcast to the other.
+bool becomes(const Shape& shape, const Shape& other) {
+  if (shape.ndim() > other.ndim()) return false;
+  const Index offset = other.ndim() - shape.ndim();
+  for (Index i = 0; i < shape.ndim(); ++i) {
+    if (shape[i] != 1 && shape[i] != other[i + offset]) return false;
+  }
+  return true;
 }
 
 /// Calls f(row number, offset) for each row of `shape`, with the offset of the row under the given steps.
@@ -38,7 +49,7 @@ void each_row(const Shape& shape, const std::array<Index, Shape::max_axes>& step
 }  // namespace
 
 Array broadcast_to(const Array& x, const Shape& shape) {
-  require(broadcast("broadcast", x.shape(), shape) == shape, "broadcast: {} does not become {}", x.shape(), shape);
+  require(becomes(x.shape(), shape), "broadcast: {} does not become {}", x.shape(), shape);
   if (x.shape() == shape) return x;
   Array y = Array::uninitialised(shape, x.dtype());
   const auto steps = steps_along(x, shape);
@@ -58,11 +69,12 @@ Array broadcast_to(const Array& x, const Shape& shape) {
   return y;
 }
 
-Array sum_to(const Array& x, const Shape& shape) {
-  if (x.shape() == shape) return x;
-  require(broadcast("sum_to", x.shape(), shape) == x.shape(),
-          "a rule returned a gradient of shape {} for an input of shape {}", x.shape(), shape);
-  Array y = Array::zeros(shape, x.dtype());
+namespace {
+
+/// x folded by f, from `start`, over the axes along which `shape` was broadcast to x's shape.
+template <class F>
+Array fold_to(const Array& x, const Shape& shape, double start, F f) {
+  Array y = Array::full(shape, x.dtype(), start);
   const auto steps = steps_along(y, x.shape());
   const Index cols = x.cols();
   const bool once = x.ndim() == 0 || steps[x.ndim() - 1] == 0;
@@ -71,15 +83,29 @@ Array sum_to(const Array& x, const Shape& shape) {
       const T* from = x.raw<T>() + row * x.stride();
       T* to = y.raw<T>() + offset;
       if (once) {
-        T sum = 0;
-        for (Index c = 0; c < cols; ++c) sum += from[c];
-        *to += sum;
+        T folded = static_cast<T>(start);
+        for (Index c = 0; c < cols; ++c) folded = f(folded, from[c]);
+        *to = f(*to, folded);
       } else {
-        for (Index c = 0; c < cols; ++c) to[c] += from[c];
+        for (Index c = 0; c < cols; ++c) to[c] = f(to[c], from[c]);
       }
     });
   });
   return y;
+}
+
+}  // namespace
+
+Array sum_to(const Array& x, const Shape& shape) {
+  if (x.shape() == shape) return x;
+  require(becomes(shape, x.shape()), "a rule returned a gradient of shape {} for an input of shape {}", x.shape(),
+          shape);
+  return fold_to(x, shape, 0, [](auto a, auto b) { return a + b; });
+}
+
+Array max_to(const Array& x, const Shape& shape) {
+  return fold_to(x, shape, -std::numeric_limits<double>::infinity(),
+                 [](auto a, auto b) { return b > a || b != b ? b : a; });
 }
 
 namespace fused {

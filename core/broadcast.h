@@ -12,6 +12,8 @@ namespace unroll {
 Array broadcast_to(const Array& x, const Shape& shape);
 /// x summed over the axes along which `shape` was broadcast to x's shape.
 Array sum_to(const Array& x, const Shape& shape);
+/// The largest elements of x over those axes; NaN where one of them is.
+Array max_to(const Array& x, const Shape& shape);
 
 namespace fused {
 

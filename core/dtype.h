@@ -14,6 +14,7 @@ inline constexpr Dtype f64 = Dtype::f64;
 inline constexpr const char* name(Dtype dtype) { return dtype == f32 ? "f32" : "f64"; }
 
 template <class T>
+  requires(std::is_same_v<T, float> || std::is_same_v<T, double>)
 inline constexpr Dtype dtype_of = std::is_same_v<T, float> ? f32 : f64;
 
 /// Calls `f.template operator()<float>(float{})` or the same with double: one body serves both dtypes.

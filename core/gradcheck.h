@@ -81,6 +81,11 @@ GradcheckReport gradcheck(F f, const std::vector<Shape>& shapes, const Gradcheck
   return detail::gradcheck(detail::over_span(f), inputs, options);
 }
 
+template <class F>
+GradcheckReport gradcheck(F f, std::initializer_list<Shape> shapes, const GradcheckOptions& options = {}) {
+  return gradcheck(std::move(f), std::vector<Shape>(shapes), options);
+}
+
 /// Checks a whole model: `y` computes anything from the parameters (a loss, say), and every parameter that is not
 /// frozen is tried. The parameters must be f64 (`params.to(f64)`); they are left as they were. Randomness such as
 /// dropout must be off. A parameter the result does not depend on must have zero differences.

@@ -58,7 +58,7 @@ Init normal(double deviation) {
 }
 Init parts(std::vector<double> values) {
   return [values = std::move(values)](const Shape& shape, Random&) {
-    require(shape.cols() % values.size() == 0, "parts: the last axis of {} does not divide into {} parts", shape,
+    require(!values.empty() && shape.cols() % values.size() == 0, "parts: the last axis of {} does not divide into {} parts", shape,
             values.size());
     const Index part = shape.cols() / values.size();
     Index i = 0;
@@ -77,6 +77,7 @@ Array orthogonal(const Shape& shape, Random& random) {
   const Index rows = shape.rows(), cols = shape.cols();
   Array a = Array::uninitialised(shape, f64);
   double* out = a.raw<double>();
+  if (a.size() == 0) return a;
   const Index block = cols % rows == 0 ? rows : cols;
   for (Index c0 = 0; c0 < cols; c0 += block) {
     const bool wide = block >= rows;

@@ -36,12 +36,13 @@ struct Tile {
 /// Depth of one block of a panel: 64 columns by 256 rows of f32 are 64 KB and stay in the second-level cache.
 inline constexpr Index depth = 256;
 
-/// c [M ≤ 6, n ≤ panel] (+)= a [M, K] p, with p one packed block [K, panel] and a's rows and elements at given steps.
-template <class T, int M, bool Packed>
+/// c [M, n] (+)= a [M, K] p for M ≤ 6 and n up to N vectors, with p one packed block [K, panel] and a's rows `a_row` apart
+/// or, `Packed`, a as one micro-tile [K, 6].
+template <class T, int M, int N, bool Packed>
 inline void micro(Index k_count, const T* a, Index a_row, const T* p, T* c, Index c_row, Index n, bool add) {
   using K = Tile<T>;
   using V = typename K::V;
-  constexpr int N = static_cast<int>(K::vectors);
+  constexpr Index width = static_cast<Index>(N) * K::lanes;
   V sum[M][N] = {};
   for (Index k = 0; k < k_count; ++k) {
     V b[N];
@@ -51,7 +52,7 @@ inline void micro(Index k_count, const T* a, Index a_row, const T* p, T* c, Inde
       for (int j = 0; j < N; ++j) sum[i][j] += x * b[j];
     }
   }
-  if (n == K::panel) {
+  if (n == width) {
     for (int i = 0; i < M; ++i) {
       for (int j = 0; j < N; ++j) {
         T* at = c + static_cast<Index>(i) * c_row + static_cast<Index>(j) * K::lanes;
@@ -67,29 +68,30 @@ inline void micro(Index k_count, const T* a, Index a_row, const T* p, T* c, Inde
     return;
   }
   for (int i = 0; i < M; ++i) {
-    T row[K::panel];
+    T row[width];
     std::memcpy(row, sum[i], sizeof(row));
     T* at = c + static_cast<Index>(i) * c_row;
     for (Index j = 0; j < n; ++j) at[j] = add ? at[j] + row[j] : row[j];
   }
 }
 
-/// c [m, n] (+)= a [m, k] p for any m up to the tile's.
+/// The same for any number of rows up to the tile's, and for n up to the panel's: a narrow last panel does less work.
+template <class T, int M, bool Packed>
+inline void micro_columns(Index k, const T* a, Index a_row, const T* p, T* c, Index c_row, Index n, bool add) {
+  using K = Tile<T>;
+  if (K::vectors > 1 && n <= K::lanes) return micro<T, M, 1, Packed>(k, a, a_row, p, c, c_row, n, add);
+  if (K::vectors > 2 && n <= 2 * K::lanes) return micro<T, M, 2, Packed>(k, a, a_row, p, c, c_row, n, add);
+  return micro<T, M, static_cast<int>(K::vectors), Packed>(k, a, a_row, p, c, c_row, n, add);
+}
 template <class T, bool Packed>
 inline void micro_rows(Index m, Index k, const T* a, Index a_row, const T* p, T* c, Index c_row, Index n, bool add) {
   switch (m) {
-    case 1:
-      return micro<T, 1, Packed>(k, a, a_row, p, c, c_row, n, add);
-    case 2:
-      return micro<T, 2, Packed>(k, a, a_row, p, c, c_row, n, add);
-    case 3:
-      return micro<T, 3, Packed>(k, a, a_row, p, c, c_row, n, add);
-    case 4:
-      return micro<T, 4, Packed>(k, a, a_row, p, c, c_row, n, add);
-    case 5:
-      return micro<T, 5, Packed>(k, a, a_row, p, c, c_row, n, add);
-    default:
-      return micro<T, 6, Packed>(k, a, a_row, p, c, c_row, n, add);
+    case 1: return micro_columns<T, 1, Packed>(k, a, a_row, p, c, c_row, n, add);
+    case 2: return micro_columns<T, 2, Packed>(k, a, a_row, p, c, c_row, n, add);
+    case 3: return micro_columns<T, 3, Packed>(k, a, a_row, p, c, c_row, n, add);
+    case 4: return micro_columns<T, 4, Packed>(k, a, a_row, p, c, c_row, n, add);
+    case 5: return micro_columns<T, 5, Packed>(k, a, a_row, p, c, c_row, n, add);
+    default: return micro_columns<T, 6, Packed>(k, a, a_row, p, c, c_row, n, add);
   }
 }
 

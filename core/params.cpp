@@ -20,7 +20,7 @@ void Param::set(Array value) const {
 
 Scope Scope::operator/(std::string_view name) const {
   require<UsageError>(!name.empty() && name.find_first_of("./ \n") == name.npos,
-                      "a scope is named '{}'; a name is one word without dots and slashes", name);
+                      "'{}' is no name for a scope or a parameter; a name is one word without dots and slashes", name);
   return Scope(params_, path_.empty() ? std::string(name) : path_ + "." + std::string(name));
 }
 

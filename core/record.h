@@ -29,6 +29,11 @@ Wrt<std::decay_t<F>> wrt(const Tensor& x, F&& rule) {
 template <class F>
 Wrt<std::decay_t<F>> wrt(Tensor&&, F&&) = delete;  // the tensor must outlive the call of record
 
+/// Errors: names the op when an input has no value.
+inline void require_value(const char* op, const Tensor& x) {
+  require<UsageError>(x.defined(), "{}: an input has no value", op);
+}
+
 struct Outer {
   Array a;
 };

@@ -68,7 +68,8 @@ inline Texts to_texts(const std::vector<Labelled>& rows, const std::vector<std::
 }
 
 /// The labelled texts of a file, split by the hash of each text into ten buckets: `bucket` is for testing, the next for
-/// validation, the others for training. With a file of its own for testing, `bucket` is trained on as well.
+/// validation, the others for training. With a file of its own for testing all of `path` is trained on, and the texts
+/// for testing serve as those for validation too: nothing is chosen by either.
 /// Errors: as read_labelled; only one class; a part without texts.
 inline Corpus read_corpus(const std::string& path, const std::string& test_path, unsigned bucket) {
   ReadReport report;
@@ -81,21 +82,23 @@ inline Corpus read_corpus(const std::string& path, const std::string& test_path,
                      "{}: {} labels for {} texts, expected a label and then its text on each line", path, labels.size(),
                      rows.size());
 
-  Corpus corpus{.classes = {labels.begin(), labels.end()}, .size = rows.size(), .latin1 = report.latin1};
+  Corpus corpus;
+  corpus.classes = {labels.begin(), labels.end()};
+  corpus.size = rows.size();
+  corpus.latin1 = report.latin1;
   const Texts all = to_texts(rows, corpus.classes);
-  Split split = split_by_hash(all.texts, bucket);
   if (test_path.empty()) {
+    const Split split = split_by_hash(all.texts, bucket);
+    require<FileError>(!split.train.empty() && !split.valid.empty() && !split.test.empty(),
+                       "{}: of {} texts {} are for training, {} for validation and {} for testing; each needs some",
+                       path, rows.size(), split.train.size(), split.valid.size(), split.test.size());
+    corpus.train = all.part(split.train);
+    corpus.valid = all.part(split.valid);
     corpus.test = all.part(split.test);
   } else {
-    corpus.test = to_texts(read_labelled(test_path, corpus.classes), corpus.classes);
-    split.train.insert(split.train.end(), split.test.begin(), split.test.end());
-    std::sort(split.train.begin(), split.train.end());
+    corpus.train = all;
+    corpus.test = corpus.valid = to_texts(read_labelled(test_path, corpus.classes), corpus.classes);
   }
-  corpus.train = all.part(split.train);
-  corpus.valid = all.part(split.valid);
-  require<FileError>(corpus.train.size() > 0 && corpus.valid.size() > 0 && corpus.test.size() > 0,
-                     "{}: of {} texts {} are for training, {} for validation and {} for testing; each part needs some",
-                     path, rows.size(), corpus.train.size(), corpus.valid.size(), corpus.test.size());
   return corpus;
 }
 

@@ -52,6 +52,11 @@ class Model {
                      .output_dropout = this->design.dropout}) {
     require<UsageError>(!this->counts || binary(), "counts need two classes, and there are {}", this->classes.size());
     require<FileError>(this->vocab.unk().has_value(), "the vocabulary has no <unk>");
+    const Init weights = uniform(1 / std::sqrt(static_cast<double>(this->design.hidden)));
+    for (const Param& p : params) {
+      if (p.name().starts_with("layer") && p.shape().ndim() == 2)
+        p.set(weights(p.shape(), params.random()).to(p.dtype()));
+    }
   }
 
   /// The model of a file. Errors: as read_safetensors; a file that is not one of ours.

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <csignal>
-#include <limits>
+#include <numeric>
 
 #include <unroll/examples/sentiment_data.h>
 #include <unroll/examples/sentiment_model.h>
@@ -29,10 +29,13 @@ struct Training {
 };
 
 /// Replaces the file at `path`.
-inline void save_training(const std::string& path, const Plan& plan, const Model& model, const Training& training) {
+inline void save_training(const std::string& path, const Plan& plan, Model& model, const Training& training) {
   Checkpoint file = model.checkpoint();
-  file.metadata["data"] = plan.data;
-  file.metadata["test"] = plan.test;
+  const auto absolute = [](const std::string& file) {
+    return file.empty() ? file : std::filesystem::absolute(file).string();
+  };
+  file.metadata["data"] = absolute(plan.data);
+  file.metadata["test"] = absolute(plan.test);
   put_number(file, "bucket", plan.bucket);
   put_number(file, "epochs", plan.epochs);
   put_number(file, "batch", plan.batch);
@@ -41,9 +44,10 @@ inline void save_training(const std::string& path, const Plan& plan, const Model
   const OptimizerState state = training.adam.state(model.params);
   put_arrays(file, "optimizer", {state.begin(), state.end()});
   const auto list = [](const std::vector<double>& values) { return Array::of({values.size()}, values.data()); };
-  put_arrays(file, "history", {{"train loss", list(training.train_loss)},
-                               {"valid loss", list(training.valid_loss)},
-                               {"valid accuracy", list(training.valid_accuracy)}});
+  put_arrays(file, "history",
+             {{"train loss", list(training.train_loss)},
+              {"valid loss", list(training.valid_loss)},
+              {"valid accuracy", list(training.valid_accuracy)}});
   save(path, file);
 }
 
@@ -133,8 +137,8 @@ EpochSoFar train_epoch(const Plan& plan, Model& model, Training& training, const
     Tape tape;
     const Tensor scores = model(ids, batch.lengths, texts.counts_of(batch));
     const Tensor loss = model.loss(scores, batch.targets, Reduce::per_sequence);
-    require<Error>(std::isfinite(loss.item()), "the loss became {} in epoch {}; a --rate below {} may help", loss.item(),
-                   training.epochs() + 1, plan.rate);
+    require<Error>(std::isfinite(loss.item()), "the loss became {} in epoch {}; a --rate below {} may help",
+                   loss.item(), training.epochs() + 1, plan.rate);
     training.adam.step(model.params, tape.backward(loss), rate(training.epochs() * batches.size() + so_far.batches));
     ++so_far.batches;
     so_far.texts += batch.rows.size();
@@ -149,7 +153,8 @@ EpochSoFar train_epoch(const Plan& plan, Model& model, Training& training, const
 /// Trains to the plan's last epoch, or until `interrupted`, with a line of progress unless `quiet`. After each epoch
 /// calls `after_epoch(tokens_per_second, seconds)`.
 template <class AfterEpoch>
-void train(const Plan& plan, Model& model, Training& training, const Corpus& corpus, bool quiet, AfterEpoch after_epoch) {
+void train(const Plan& plan, Model& model, Training& training, const Corpus& corpus, bool quiet,
+           AfterEpoch after_epoch) {
   const Prepared texts(model, corpus.train), valid(model, corpus.valid);
   const Index batches = (texts.ids.size() + plan.batch - 1) / plan.batch, first = training.epochs();
   Progress progress((std::max(plan.epochs, first) - first) * batches, quiet);
@@ -158,11 +163,12 @@ void train(const Plan& plan, Model& model, Training& training, const Corpus& cor
     double speed = 0;
     const EpochSoFar epoch = train_epoch(plan, model, training, texts, [&](const EpochSoFar& so_far) {
       speed = static_cast<double>(so_far.tokens) / watch.seconds();
-      progress.update((training.epochs() - first) * batches + so_far.batches,
-                      fmt::format("epoch {}/{}  loss {:.3f}{}  {} tokens/s", training.epochs() + 1, plan.epochs,
-                                  so_far.loss / static_cast<double>(so_far.texts),
-                                  training.epochs() == 0 ? "" : fmt::format("  validation {:.3f}", training.valid_accuracy.back()),
-                                  format_count(static_cast<Index>(speed))));
+      progress.update(
+          (training.epochs() - first) * batches + so_far.batches,
+          fmt::format("epoch {}/{}  loss {:.3f}{}  {} tokens/s", training.epochs() + 1, plan.epochs,
+                      so_far.loss / static_cast<double>(so_far.texts),
+                      training.epochs() == 0 ? "" : fmt::format("  validation {:.3f}", training.valid_accuracy.back()),
+                      format_count(static_cast<Index>(speed))));
     });
     if (interrupted != 0) return;
     const Judged judged = judge(model, valid);

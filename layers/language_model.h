@@ -1,5 +1,8 @@
 #pragma once
 
+#include <algorithm>
+#include <optional>
+
 #include <unroll/layers/cells.h>
 #include <unroll/layers/embedding.h>
 #include <unroll/layers/linear.h>
@@ -53,17 +56,16 @@ class LanguageModel {
   }
 
   /// Σ ln p of all tokens of one sequence, from the zero vector and the zero state.
-  double log_probability(const std::vector<Id>& tokens) const {
-    State state = zero_state(1);
-    return -nats(tokens, state, before_first);
-  }
+  double log_probability(const std::vector<Id>& tokens) const;
 
   struct EvaluationOptions {
-    Index lanes = 32;     ///< the text is read in so many parts side by side …
-    Index warm_up = 200;  ///< … each of which starts from the zero state so many tokens earlier
-    Index steps = 128;    ///< tokens read at once; changes nothing but the memory needed
+    Index lanes = 32;     ///< the text is read in at most so many parts side by side …
+    Index warm_up = 200;  ///< … each of which starts from the zero state so many tokens earlier, at the start of
+                          ///< `before` at the earliest
+    Index steps = 64;  ///< tokens read at once; changes nothing but the memory needed
   };
-  /// Mean nats per token of a text; `before` is what precedes it (the end of the training text, say).
+  /// Mean nats per token of a text; `before` is what precedes it (the end of the training text, say). Without it the
+  /// text starts from the zero vector and the zero state. Errors: no token.
   double evaluate(const std::vector<Id>& tokens, const std::vector<Id>& before = {}) const {
     return evaluate(tokens, before, EvaluationOptions{});
   }
@@ -85,23 +87,6 @@ class LanguageModel {
     return rows(concat({embedding_.table, zero_row}, 0), shifted);
   }
   Tensor logits(const Tensor& h) const { return head_ ? (*head_)(h) : affine(h, transpose(embedding_.table), bias_); }
-  /// −Σ ln p of tokens after `previous`, advancing the state (of a batch of one).
-  double nats(const std::vector<Id>& tokens, State& state, Id previous) const {
-    double total = 0;
-    for (Index begin = 0; begin < tokens.size(); begin += 256) {
-      const Index n = std::min<Index>(256, tokens.size() - begin);
-      std::vector<Id> inputs{begin == 0 ? previous : tokens[begin - 1]}, targets(n);
-      for (Index i = 0; i < n; ++i) {
-        if (i + 1 < n) inputs.push_back(tokens[begin + i]);
-        targets[i] = tokens[begin + i];
-      }
-      auto out = (*this)(Ids(std::move(inputs), n, 1), state);
-      total += cross_entropy(out.logits, Ids(std::move(targets), n, 1), Reduce::sum).item();
-      state = detach(out.last);
-    }
-    return total;
-  }
-
   Embedding embedding_;
   C cell_;
   Dropout dropout_;
@@ -110,47 +95,58 @@ class LanguageModel {
 };
 
 template <class C>
+double LanguageModel<C>::log_probability(const std::vector<Id>& tokens) const {
+  if (tokens.empty()) return 0;
+  return -evaluate(tokens, {}, {.lanes = 1, .warm_up = 0}) * static_cast<double>(tokens.size());
+}
+
+/// Lane k scores the tokens k·each … (k+1)·each − 1; its time 0 lies `warm_up` tokens before the first of them.
+template <class C>
 double LanguageModel<C>::evaluate(const std::vector<Id>& tokens, const std::vector<Id>& before,
                                   const EvaluationOptions& options) const {
   require<UsageError>(!tokens.empty(), "LanguageModel: there is no token to evaluate");
+  require<UsageError>(options.lanes > 0 && options.steps > 0, "LanguageModel: evaluation in {} lanes of {} steps",
+                      options.lanes, options.steps);
   const Evaluation no_dropout;
-  const Index lanes = std::clamp<Index>(tokens.size() / std::max<Index>(1, options.warm_up), 1, options.lanes);
-  const Index each = (tokens.size() + lanes - 1) / lanes, warm_up = options.warm_up;
-  // Lane k reads positions [k·each − warm_up, (k+1)·each) of the text, whose beginning is preceded by `before`.
-  const auto token = [&](std::ptrdiff_t position) {
-    if (position >= 0) return tokens[static_cast<Index>(position)];
-    const std::ptrdiff_t in_before = position + static_cast<std::ptrdiff_t>(before.size());
-    return in_before >= 0 ? before[static_cast<Index>(in_before)] : before_first;
+  const Index warm_up = options.warm_up;
+  const Index lanes = std::clamp<Index>(tokens.size() / std::max<Index>(1, warm_up), 1, options.lanes);
+  const Index each = (tokens.size() + lanes - 1) / lanes, length = warm_up + each;
+  const Index start = warm_up - std::min(warm_up, before.size());  // when the first lane has something to read
+  // The token at a time of a lane; before all text there is the zero vector.
+  const auto token = [&](Index lane, Index time) {
+    const Index place = before.size() + lane * each + time;
+    if (place < warm_up) return before_first;
+    return place - warm_up < before.size() ? before[place - warm_up] : tokens[place - warm_up - before.size()];
   };
   State state = zero_state(lanes);
-  double total = 0;
-  const Index length = warm_up + each;
-  for (Index begin = 0; begin < length; begin += options.steps) {
-    const Index n = std::min(options.steps, length - begin);
+  double nats = 0;
+  for (Index begin = 0, n = 0; begin < length; begin += n) {
+    n = std::min(options.steps, length - begin);
+    for (const Index edge : {start, warm_up}) {
+      if (begin < edge) n = std::min(n, edge - begin);
+    }
+    if (begin == start) {  // whatever the first lane has read so far was before all text
+      state = map_fields(state, [&](const Tensor& x) {
+        Shape shape = x.shape();
+        for (Index axis = 1; axis < shape.ndim(); ++axis) shape.set(axis, 1);
+        Array keep = Array::full(shape, x.dtype(), 1);
+        keep.set_flat(0, 0);
+        return x * Tensor(keep);
+      });
+    }
     Ids inputs = Ids::filled(n, lanes, before_first), targets = Ids::filled(n, lanes, 0);
-    std::vector<double> weights(n * lanes, 0.0);
-    for (Index t = 0; t < n; ++t) {
-      for (Index lane = 0; lane < lanes; ++lane) {
-        const auto position =
-            static_cast<std::ptrdiff_t>(lane * each + begin + t) - static_cast<std::ptrdiff_t>(warm_up);
-        if (position >= static_cast<std::ptrdiff_t>(tokens.size())) continue;
-        inputs(t, lane) = token(position - 1);
-        const bool scored = begin + t >= warm_up;
-        if (scored) {
-          targets(t, lane) = token(position);
-          weights[t * lanes + lane] = 1;
-        }
+    std::vector<Index> lengths(lanes, 0);  // the last lanes may have fewer tokens
+    for (Index lane = 0; lane < lanes; ++lane) {
+      for (Index t = 0; t < n && lane * each + begin + t < warm_up + tokens.size(); ++t, ++lengths[lane]) {
+        if (begin + t > 0) inputs(t, lane) = token(lane, begin + t - 1);
+        targets(t, lane) = token(lane, begin + t);
       }
     }
-    auto out = (*this)(inputs, state);
-    state = detach(out.last);
-    if (begin + n <= warm_up) continue;
-    const Array chosen = pick(log_softmax(out.logits), targets).value();
-    for (Index i = 0; i < weights.size(); ++i) {
-      if (weights[i] != 0) total -= chosen.flat(i);
-    }
+    auto scanned = scan(cell_, embed(inputs), state);
+    state = detach(scanned.last);
+    if (begin >= warm_up) nats += cross_entropy(logits(scanned.outputs), targets, Reduce::sum, lengths).item();
   }
-  return total / static_cast<double>(tokens.size());
+  return nats / static_cast<double>(tokens.size());
 }
 
 template <class C>

@@ -25,13 +25,10 @@ void for_each_cell(F visit) {
   f("Gru, reset before", [](const Scope& p, Index in, Index hidden) { return Gru(p, in, hidden, Reset::before); });
   f("Gru, reset after", [](const Scope& p, Index in, Index hidden) { return Gru(p, in, hidden, Reset::after); });
   f("Lstm, tanh(c)", [](const Scope& p, Index in, Index hidden) { return Lstm(p, in, hidden); });
-  f("Lstm, c", [](const Scope& p, Index in, Index hidden) {
-    return Lstm(p, in, hidden, {.output = LstmOutput::c});
-  });
+  f("Lstm, c", [](const Scope& p, Index in, Index hidden) { return Lstm(p, in, hidden, {.output = LstmOutput::c}); });
   f("PeepholeLstm, new c", [](const Scope& p, Index in, Index hidden) { return PeepholeLstm(p, in, hidden); });
-  f("PeepholeLstm, old c", [](const Scope& p, Index in, Index hidden) {
-    return PeepholeLstm(p, in, hidden, Peephole::old_c);
-  });
+  f("PeepholeLstm, old c",
+    [](const Scope& p, Index in, Index hidden) { return PeepholeLstm(p, in, hidden, Peephole::old_c); });
 }
 
 inline Array random_array(const Shape& shape, std::uint64_t seed) {
@@ -87,9 +84,7 @@ template <class E = ShapeError, class F>
 std::string message_of(F f) {
   try {
     f();
-  } catch (const E& error) {
-    return error.what();
-  }
+  } catch (const E& error) { return error.what(); }
   return "nothing was thrown";
 }
 

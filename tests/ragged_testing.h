@@ -61,12 +61,11 @@ void check_batch_equals_sequences(const L& layer, const Params& params, Index in
   std::vector<Tensor> outputs;
   std::vector<std::vector<Tensor>> last(tensors_of(state).size());
   for (Index b = 0; b < batch; ++b) {
-    const auto one = scan(layer, slice(slice(x, 1, b, b + 1), 0, 0, lengths[b]),
-                          map_fields(state, [&](const Tensor& t) { return slice(t, 0, b, b + 1); }),
-                          {.reverse = options.reverse});
+    const auto one =
+        scan(layer, slice(slice(x, 1, b, b + 1), 0, 0, lengths[b]),
+             map_fields(state, [&](const Tensor& t) { return slice(t, 0, b, b + 1); }), {.reverse = options.reverse});
     const Index missing = steps - lengths[b], width = one.outputs.dim(2);
-    outputs.push_back(missing == 0 ? one.outputs
-                                   : concat({one.outputs, Tensor::zeros({missing, 1, width}, f64)}, 0));
+    outputs.push_back(missing == 0 ? one.outputs : concat({one.outputs, Tensor::zeros({missing, 1, width}, f64)}, 0));
     Index field = 0;
     each_field(one.last, [&](const Tensor& t) { last[field++].push_back(t); });
   }

@@ -148,10 +148,12 @@ TEST_CASE("a cell fed the wrong width says so") {
     const auto cell = make(params / "word", in, hidden);
     const std::string kind = name.substr(0, name.find(','));
     const std::string weights = fmt::format("'word.wx' is {}; the last axis must have 2 elements", cell.wx.shape());
-    CHECK(message_of([&] { scan(cell, Tensor::zeros({5, 4, 7})); }) ==
-          fmt::format("{}: the input is [5, 4, 7] but {}", kind, weights));
-    CHECK(message_of([&] { advance(cell, Tensor::zeros({4, 7}), cell.zero_state(4)); }) ==
-          fmt::format("{}: the input is [4, 7] but {}", kind, weights));
+    CHECK(message_of([&] {
+            scan(cell, Tensor::zeros({5, 4, 7}));
+          }) == fmt::format("{}: the input is [5, 4, 7] but {}", kind, weights));
+    CHECK(message_of([&] {
+            advance(cell, Tensor::zeros({4, 7}), cell.zero_state(4));
+          }) == fmt::format("{}: the input is [4, 7] but {}", kind, weights));
   });
 }
 

@@ -86,6 +86,7 @@ TEST_CASE("what dropout refuses") {
   CHECK(message_of<UsageError>([&] { Dropout(params, std::nan("")); }) ==
         "Dropout: a rate of nan; it must be at least 0 and below 1");
   Tape tape;
-  CHECK(message_of([&] { Dropout(params, 0.5).same_for_all_steps(Tensor::zeros({3, 4})); }) ==
-        "Dropout: the input is [3, 4]; one mask for all steps needs [T, B, F]");
+  CHECK(message_of([&] {
+          Dropout(params, 0.5).same_for_all_steps(Tensor::zeros({3, 4}));
+        }) == "Dropout: the input is [3, 4]; one mask for all steps needs [T, B, F]");
 }

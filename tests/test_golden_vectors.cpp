@@ -55,8 +55,8 @@ void for_each_number(const Blocks& blocks, ArrayOf array, F f) {
       for (Index k = 0; k < units + inputs; ++k) {
         const bool of_state = k < units;
         auto& matrix = array(of_state ? gate.wh : gate.wx);
-        const Index at = of_state ? k * matrix.cols() + gate.state_column + row
-                                  : (k - units) * matrix.cols() + gate.column + row;
+        const Index at =
+            of_state ? k * matrix.cols() + gate.state_column + row : (k - units) * matrix.cols() + gate.column + row;
         f(block, row * (units + inputs) + k, matrix, at);
       }
       f(block + 1, row, array(gate.b), gate.column + row);
@@ -117,14 +117,20 @@ void check_golden(std::string_view id, Make make, Dtype dtype, double tolerance)
 }
 
 void check_all(Dtype dtype, double tolerance) {
-  check_golden("G1", [](const Scope& p) { return Rnn(p, inputs, units); }, dtype, tolerance);
-  check_golden("G2", [](const Scope& p) { return SimpleGru(p, inputs, units); }, dtype, tolerance);
-  check_golden("G3", [](const Scope& p) { return Gru(p, inputs, units, Reset::before); }, dtype, tolerance);
-  check_golden("G4", [](const Scope& p) { return Gru(p, inputs, units, Reset::after); }, dtype, tolerance);
+  check_golden(
+      "G1", [](const Scope& p) { return Rnn(p, inputs, units); }, dtype, tolerance);
+  check_golden(
+      "G2", [](const Scope& p) { return SimpleGru(p, inputs, units); }, dtype, tolerance);
+  check_golden(
+      "G3", [](const Scope& p) { return Gru(p, inputs, units, Reset::before); }, dtype, tolerance);
+  check_golden(
+      "G4", [](const Scope& p) { return Gru(p, inputs, units, Reset::after); }, dtype, tolerance);
   check_golden(
       "G5", [](const Scope& p) { return Lstm(p, inputs, units, {.output = LstmOutput::c}); }, dtype, tolerance);
-  check_golden("G6", [](const Scope& p) { return Lstm(p, inputs, units); }, dtype, tolerance);
-  check_golden("G7", [](const Scope& p) { return PeepholeLstm(p, inputs, units); }, dtype, tolerance);
+  check_golden(
+      "G6", [](const Scope& p) { return Lstm(p, inputs, units); }, dtype, tolerance);
+  check_golden(
+      "G7", [](const Scope& p) { return PeepholeLstm(p, inputs, units); }, dtype, tolerance);
 }
 
 }  // namespace

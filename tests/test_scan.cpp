@@ -28,8 +28,8 @@ struct Plain {
   }
 };
 
-/// A user's cell whose state is a struct, an array, a vector and tensors with one to three axes, and whose output is none
-/// of them.
+/// A user's cell whose state is a struct, an array, a vector and tensors with one to three axes, and whose output is
+/// none of them.
 struct Nested {
   struct Inner {
     Tensor fast, slow;
@@ -47,7 +47,8 @@ struct Nested {
   Index size() const { return 2 * w.dim(0); }
   State zero_state(Index batch) const {
     const Tensor h = w.zeros(batch, w.dim(0)), x = wi.zeros(batch, wi.dim(0));
-    return {{h, h}, {x, x}, {{h, h}}, reshape(w.zeros(batch, 1), {batch}), reshape(concat({h, h}), {batch, 2, h.dim(1)})};
+    return {
+        {h, h}, {x, x}, {{h, h}}, reshape(w.zeros(batch, 1), {batch}), reshape(concat({h, h}), {batch, 2, h.dim(1)})};
   }
   State step(const Tensor& x, const State& s) const {
     const Tensor fast = tanh(matmul(s.inner.fast, w) + matmul(x * s.seen[1], wi) + s.of_each_layer[0].slow);
@@ -66,15 +67,12 @@ struct Nested {
 static_assert(Cell<Plain> && Cell<Nested>);
 
 const std::vector<std::vector<Index>>& all_lengths() {
-  static const std::vector<std::vector<Index>> lengths{
-      {2, 5, 1, 3},  // unsorted
-      {5, 3, 2, 1},  // sorted
-      {1, 2, 3, 5},  // ascending
-      {1, 1, 1, 1},
-      {5, 5, 5, 5},
-      {3, 3, 3, 3},  // none reaches the last step
-      {2, 4, 4, 2},
-      {1}};
+  static const std::vector<std::vector<Index>> lengths{{2, 5, 1, 3},  // unsorted
+                                                       {5, 3, 2, 1},  // sorted
+                                                       {1, 2, 3, 5},  // ascending
+                                                       {1, 1, 1, 1}, {5, 5, 5, 5},
+                                                       {3, 3, 3, 3},  // none reaches the last step
+                                                       {2, 4, 4, 2}, {1}};
   return lengths;
 }
 
@@ -164,8 +162,7 @@ TEST_CASE("users' cells: gradients, and stepping equals scanning") {
       CHECK(same_bits(output(cell, state), at(scanned.outputs, t)));
     }
     for (const std::vector<Index>& lengths : std::vector<std::vector<Index>>{{}, {2, 4}}) {
-      const auto report =
-          check_model(params, [&] { return in_a_row(scan(cell, xs, start, {.lengths = lengths})); });
+      const auto report = check_model(params, [&] { return in_a_row(scan(cell, xs, start, {.lengths = lengths})); });
       CHECK_MESSAGE(report.passed(), report.str());
     }
   };

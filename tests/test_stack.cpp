@@ -29,8 +29,8 @@ TEST_CASE("Stack equals its layers by hand") {
   CHECK(stack.size() == 2);
   const Tensor xs = random_array({steps, batch, in}, 2);
   const auto start = random_state(stack.zero_state(batch), 3);
-  for (const ScanOptions& options :
-       std::vector<ScanOptions>{{}, {.reverse = true}, {.lengths = {2, 5, 3}}, {.lengths = {2, 5, 3}, .reverse = true}}) {
+  for (const ScanOptions& options : std::vector<ScanOptions>{
+           {}, {.reverse = true}, {.lengths = {2, 5, 3}}, {.lengths = {2, 5, 3}, .reverse = true}}) {
     const auto scanned = scan(stack, xs, start, options);
     const auto first = scan(a, xs, {start.layers[0].parts[0], start.layers[0].parts[1]}, options);
     const auto second = scan(b, first.outputs, {start.layers[1].parts[0]}, options);

@@ -45,8 +45,8 @@ struct CoupledPeepholeLstm {
   }
 };
 
-/// Columns `ours` of a parameter stand for rows `torch` of one of PyTorch's, in blocks of `hidden`; several of PyTorch's
-/// may add up to one of ours.
+/// Columns `ours` of a parameter stand for rows `torch` of one of PyTorch's, in blocks of `hidden`; several of
+/// PyTorch's may add up to one of ours.
 struct Link {
   Param param;
   Index ours;
@@ -73,9 +73,9 @@ Links links_of(const Lstm& cell, const std::string& suffix) { return one_to_one(
 Links links_of(const Gru& cell, const std::string& suffix) {
   const std::string wi = "weight_ih" + suffix, wh = "weight_hh" + suffix, bi = "bias_ih" + suffix,
                     bh = "bias_hh" + suffix;
-  return {{cell.wx, 0, wi, 1, -1}, {cell.wx, 1, wi, 0},    {cell.wx, 2, wi, 2},    {cell.wh, 0, wh, 1, -1},
-          {cell.wh, 1, wh, 0},     {cell.wc, 0, wh, 2},    {cell.b, 0, bi, 1, -1}, {cell.b, 0, bh, 1, -1},
-          {cell.b, 1, bi, 0},      {cell.b, 1, bh, 0},     {cell.b, 2, bi, 2},     {cell.bc, 0, bh, 2}};
+  return {{cell.wx, 0, wi, 1, -1}, {cell.wx, 1, wi, 0}, {cell.wx, 2, wi, 2},    {cell.wh, 0, wh, 1, -1},
+          {cell.wh, 1, wh, 0},     {cell.wc, 0, wh, 2}, {cell.b, 0, bi, 1, -1}, {cell.b, 0, bh, 1, -1},
+          {cell.b, 1, bi, 0},      {cell.b, 1, bh, 0},  {cell.b, 2, bi, 2},     {cell.bc, 0, bh, 2}};
 }
 /// The rows of the peephole cases are i, o, f, g.
 Links links_of(const PeepholeLstm& cell, const std::string&) {
@@ -104,9 +104,7 @@ template <class F>
 void for_each_number(const Link& link, Index hidden, F f) {
   const Index cols = link.param.value().cols(), inputs = link.param.value().rows();
   for (Index i = 0; i < inputs; ++i) {
-    for (Index k = 0; k < hidden; ++k) {
-      f(i * cols + link.ours * hidden + k, (link.torch * hidden + k) * inputs + i);
-    }
+    for (Index k = 0; k < hidden; ++k) { f(i * cols + link.ours * hidden + k, (link.torch * hidden + k) * inputs + i); }
   }
 }
 
@@ -179,9 +177,8 @@ void load(const Case& c, const Params& params, const Links& links) {
     if (!c.has("param/" + link.name)) continue;
     const Array from = c.array("param/" + link.name);
     Array& to = link.param.data().value;
-    for_each_number(link, c.number("H"), [&](Index ours, Index torch) {
-      to.set_flat(ours, to.flat(ours) + link.sign * from.flat(torch));
-    });
+    for_each_number(link, c.number("H"),
+                    [&](Index ours, Index torch) { to.set_flat(ours, to.flat(ours) + link.sign * from.flat(torch)); });
   }
 }
 

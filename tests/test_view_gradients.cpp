@@ -47,7 +47,7 @@ TEST_CASE("gradients: views of views") {
   check_grad("overlaps of overlaps",
              [](auto x) {
                auto a = slice(x, 1, 0, 4), b = slice(x, 1, 2, 6);
-               return split<2>(a)[1] * split<2>(b)[0] + slice(a, 0, 1, 2) * slice(b, 1, 1, 3).dim(0) * split<2>(a)[0];
+               return split<2>(a)[1] * split<2>(b)[0] + sum(slice(a, 0, 1, 2) * slice(a, 1, 1, 2) * tanh(b), {1}, true);
              },
              {3, 6});
   check_grad("pointwise on overlaps",
@@ -67,7 +67,7 @@ TEST_CASE("gradients: views of views") {
              {3, 8});
   check_grad("reshaped views",
              [](auto x) {
-               return reshape(split<2>(x)[1], {2, 6}) * reshape(slice(x, 0, 1, 4), {2, 12}).dim(1);
+               return reshape(split<2>(x)[1], {2, 6}) * sum(reshape(slice(x, 0, 1, 4), {2, 9}), {1}, true);
              },
              {4, 6});
   check_grad("a view of a view of a reshape",
@@ -123,7 +123,7 @@ TEST_CASE("gradients: a sum writes into the view it adds to") {
              [](auto x, auto y) {
                auto [a, b] = split<2>(x);
                auto [p, q] = split<2>(a + y);
-               auto [r, s] = split<2>(b + tanh(p));
+               auto [r, s] = split<2>(b + concat({tanh(p), q}));
                return r * q - p * s;
              },
              {3, 8}, {3, 4});
@@ -271,8 +271,7 @@ TEST_CASE("gradients: pointwise with branches") {
 TEST_CASE("gradients: xtensor expressions are constants among the inputs") {
   const xt::xarray<double> c = {{1.0, 2.0, -1.0}, {0.5, 3.0, 4.0}};
   const Tensor shift = 2.0 * xt::transpose(c);
-  check_grad("an expression as operand",
-             [&](auto x) { return matmul(x * Tensor(xt::exp(c)), shift) + Tensor(xt::eval(c + 1.0)).dim(0); }, {2, 3});
+  check_grad("an expression as operand", [&](auto x) { return matmul(x * Tensor(xt::exp(c)), shift); }, {2, 3});
   check_grad(
       "pointwise of an expression",
       [&](auto x) { return pointwise([](auto a, auto b) { return a * b; }, x, Tensor(xt::view(c, 0, xt::all()))); },

@@ -48,9 +48,10 @@ Tensor cross_entropy(const Tensor& logits, const Ids& targets, Reduce reduce, co
   std::vector<double> losses((steps * batch + 63) / 64, 0.0);  // one sum per tile: the same total for any thread count
   for (Index i = 0; i < targets.size(); ++i) {
     if (!lengths.empty() && i / batch >= lengths[i % batch]) continue;
-    require<UsageError>(targets[i] >= 0 && static_cast<Index>(targets[i]) < classes,
-                        "cross_entropy: target {} of step {}, sequence {} is outside 0 … {}", targets[i], i / batch,
-                        i % batch, static_cast<std::ptrdiff_t>(classes) - 1);
+    if (targets[i] >= 0 && static_cast<Index>(targets[i]) < classes) continue;
+    throw UsageError(fmt::format("cross_entropy: target {} of {}sequence {} is outside 0 … {}", targets[i],
+                                 sequences ? fmt::format("step {}, ", i / batch) : "", i % batch,
+                                 static_cast<std::ptrdiff_t>(classes) - 1));
   }
   dispatch(z.dtype(), [&]<class T>(T) {
     parallel_for(losses.size(), [&](Index tile) {
@@ -85,6 +86,7 @@ Tensor cross_entropy(const Tensor& logits, const Ids& targets, Reduce reduce, co
 
 /// L = w Σ (max(z, 0) − y z + ln(1 + exp −|z|)),   dz = w (σ(z) − y).
 Tensor bce_with_logits(const Tensor& logits, const Array& targets, Reduce reduce, const std::vector<Index>& lengths) {
+  require_value("bce_with_logits", logits);
   require(logits.shape() == targets.shape(), "bce_with_logits: logits are {} and targets {}; they must have one shape",
           logits.shape(), targets.shape());
   const Dtype dtype = same_dtype("bce_with_logits", logits.dtype(), targets.dtype());

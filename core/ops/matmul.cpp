@@ -26,7 +26,8 @@ void add_rows(const Array& dy, const Dest& db) {
 
 /// y = a b,   da = dy bᵀ,   db = aᵀ dy.
 Tensor matmul(const Tensor& a, const Tensor& b) {
-  require(a.ndim() >= 1 && b.ndim() == 2 && a.dim(-1) == b.dim(0),
+  require(b.ndim() == 2, "matmul: a is {} and b is {}; b must be a matrix", a.shape(), b.shape());
+  require(a.ndim() >= 1 && a.dim(-1) == b.dim(0),
           "matmul: a is {} and b is {}; the columns of a must equal the rows of b", a.shape(), b.shape());
   const Array y = Array::uninitialised(product_shape(a, b), same_dtype("matmul", a.dtype(), b.dtype()));
   multiply(a.value(), b.value(), {y, false});

@@ -26,6 +26,7 @@ Reduced reduced(const char* op, const Shape& shape, std::initializer_list<int> a
 }
 
 Tensor scaled_sum(const char* op, const Tensor& x, const Shape& kept, const Shape& result, double factor) {
+  require_value(op, x);
   Array y = sum_to(x.value(), kept);
   if (factor != 1)
     y = map(
@@ -52,16 +53,9 @@ double count(const Shape& all, const Shape& kept) {
 
 /// The largest element over the reduced axes; errors for none.
 Array largest(const char* op, const Array& x, const Shape& kept) {
+  require_value(op, x);
   require(x.size() > 0, "{}: the maximum over no element of a tensor of shape {}", op, x.shape());
-  std::vector<std::size_t> axes;
-  for (Index i = 0; i < x.ndim(); ++i) {
-    if (kept[i] == 1 && x.shape()[i] != 1) axes.push_back(i);
-  }
-  if (axes.empty()) return x;
-  return dispatch(x.dtype(), [&]<class T>(T) {
-    const Array m = xt::amax(x.as<T>(), axes);
-    return m.reshaped(kept);
-  });
+  return x.shape() == kept ? x : max_to(x, kept);
 }
 
 Tensor max_over(const Tensor& x, const Shape& kept, const Shape& result) {
@@ -85,9 +79,13 @@ Tensor logsumexp_over(const Tensor& x, const Shape& kept, const Shape& result) {
                             kept);
   const Array y = map(
       "logsumexp", [](auto total, auto s) { return log(total) + s; }, sums, shift);
+  // From the shifted sum, not from y: of two large numbers only their difference is exact. Where all is -inf it is 0.
   return record("logsumexp", y.reshaped(result), wrt(x, [=, x = x.value()](const Array& dy) {
+                  const Array share = map(
+                      "logsumexp", [](auto g, auto total) { return g / where(total == 0, decltype(total)(1), total); },
+                      dy.reshaped(kept), sums);
                   return map(
-                      "logsumexp", [](auto v, auto l, auto g) { return g * exp(v - l); }, x, y, dy.reshaped(kept));
+                      "logsumexp", [](auto v, auto s, auto g) { return g * exp(v - s); }, x, shift, share);
                 }));
 }
 

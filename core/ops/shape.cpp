@@ -51,6 +51,7 @@ Array dense(const Array& x) { return x.contiguous() ? x : x.copy(); }
 }  // namespace
 
 Tensor reshape(const Tensor& x, const Shape& shape) {
+  require_value("reshape", x);
   Array y = x.value().reshaped(shape);
   return record("reshape", std::move(y), wrt(x, [from = x.shape()](const Array& dy) { return dy.reshaped(from); }));
 }
@@ -224,6 +225,7 @@ Tensor stack(std::span<const Tensor> xs) {
   Array y = Array::uninitialised(shape, xs[0].dtype());
   Index row = 0;
   for (const Tensor& x : xs) {
+    require_value("stack", x);
     same_dtype("stack", xs[0].dtype(), x.dtype());
     require(x.shape() == each, "stack: {} and {} are not of one shape", each, x.shape());
     dispatch(x.dtype(), [&]<class T>(T) {

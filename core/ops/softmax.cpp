@@ -38,12 +38,20 @@ Tensor softmax(const Tensor& x) {
                 }));
 }
 
-/// y = x − ln Σ exp x,   dx = dy − exp y ∘ Σ dy.
+/// y = x − ln Σ exp x,   dx = dy − exp y ∘ Σ dy. The largest element is taken off first: of two large numbers only
+/// their difference is exact.
 Tensor log_softmax(const Tensor& x) {
   require(x.ndim() > 0 && x.size() > 0, "log_softmax: the tensor of shape {} has no last axis to normalise", x.shape());
-  const Array total = logsumexp(detach(x), {-1}, true).value();
-  const Array y = map(
-      "log_softmax", [](auto v, auto l) { return v - l; }, x.value(), total);
+  const Array y = Array::uninitialised(x.shape(), x.dtype());
+  dispatch(x.dtype(), [&]<class T>(T) {
+    const Index cols = y.cols();
+    for (Index r = 0, n = y.rows(); r < n; ++r) {
+      const T* from = x.value().raw<T>() + r * x.value().stride();
+      T* to = y.raw<T>() + r * cols;
+      const T shift = detail::softmax_shift(from, cols), total = std::log(detail::exp_row(from, shift, to, cols));
+      for (Index c = 0; c < cols; ++c) to[c] = from[c] - shift - total;
+    }
+  });
   return record("log_softmax", y, wrt(x, [y](const Array& dy) {
                   const Array sums = sum_to(dy, kept_last(y.shape()));
                   return map(

@@ -11,7 +11,7 @@ int main() {
   const Linear head(params / "head", 8, 2);
   Adam adam({.rate = 0.05});
 
-  const Tensor xs = uniform(1)({5, 2, 3}, params.random());
+  const Tensor xs = uniform(1)({5, 2, 3}, params.random()).to(f32);
   double loss = 0;
   for (int step = 0; step < 100; ++step) {
     Tape tape;

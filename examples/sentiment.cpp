@@ -1,0 +1,371 @@
+// A recurrent network that learns to tell classes of texts apart (positive and negative reviews, say) from a file of
+// labelled ones, beside the baselines it has to beat.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include <unroll/examples/sentiment_report.h>
+
+using namespace sentiment;
+
+namespace {
+
+struct Settings {
+  Plan plan;
+  Design design;
+  std::string file = "sentiment.safetensors", resume;
+  std::vector<std::string> classify;
+  bool interactive = false, quiet = false, counts = true, counts_wanted = false;
+  Index epochs = 0, threads = 1, seeds = 1;
+  std::uint64_t seed = 1;
+};
+
+constexpr int status_of_interrupt = 130;
+
+std::string name_of(const Model& model) {
+  return fmt::format("{}{}{}", model.design.bidirectional ? "bidirectional " : "", model.design.cell,
+                     model.counts ? " with counts" : "");
+}
+
+/// Naive Bayes of words and bigrams; the network may build on its counts, and has to beat it.
+NaiveBayes naive_bayes(const Corpus& corpus) {
+  return NaiveBayes::fit(corpus.train.words, corpus.train.labels, corpus.classes.size());
+}
+
+Vocab vocabulary(const Corpus& corpus) { return Vocab::of_words(corpus.train.all_words(), {.min_count = 2}); }
+
+struct Baselines {
+  double majority, naive_bayes;
+};
+Baselines baselines(const Corpus& corpus) {
+  const NaiveBayes bayes = naive_bayes(corpus);
+  const std::vector<Index>& documents = bayes.counts().class_documents;
+  const auto most = static_cast<Id>(std::max_element(documents.begin(), documents.end()) - documents.begin());
+  std::vector<Id> chosen;
+  for (const Words& words : corpus.test.words) chosen.push_back(bayes.predict(words));
+  return {accuracy(std::vector<Id>(corpus.test.size(), most), corpus.test.labels),
+          accuracy(chosen, corpus.test.labels)};
+}
+
+// ---- what is printed
+
+double unknown_percentage(const Vocab& vocab, const Texts& texts) {
+  Index unknown = 0;
+  for (const Words& words : texts.words) {
+    for (const std::string& word : words) unknown += vocab.contains(word) ? 0 : 1;
+  }
+  return 100 * static_cast<double>(unknown) / static_cast<double>(texts.tokens());
+}
+
+void print_data(const Plan& plan, const Corpus& corpus) {
+  fmt::print("{}\n", bold(plan.data));
+  fmt::print("  {} texts with the labels {}{}\n", format_count(corpus.size), fmt::join(corpus.classes, " and "),
+             corpus.latin1 ? " (not UTF-8, read as Latin-1)" : "");
+  if (plan.test.empty()) {
+    fmt::print("  {} for training, {} for validation, {} for testing, by the hash of each text (bucket {} of 0 … 9)\n",
+               format_count(corpus.train.size()), format_count(corpus.valid.size()), format_count(corpus.test.size()),
+               plan.bucket);
+  } else {
+    fmt::print("  all for training; {} from {} for validation and testing, since nothing is chosen by either\n",
+               format_count(corpus.test.size()), plan.test);
+  }
+}
+
+void print_model(const Model& model, const Corpus& corpus) {
+  fmt::print("  {} words seen twice or more in training; unknown are {:.1f} % of its words and {:.1f} % in testing\n\n",
+             format_count(model.vocab.size() - 1), unknown_percentage(model.vocab, corpus.train),
+             unknown_percentage(model.vocab, corpus.test));
+  fmt::print("{}\n{}\n", bold(name_of(model)), model.params.summary());
+}
+
+void print_epoch(const Training& training, double speed, double seconds) {
+  if (training.epochs() == 1)
+    fmt::print("epoch  training loss  validation loss  validation accuracy  tokens/s   time\n");
+  fmt::print("{:5}  {:13.4f}  {:15.4f}  {:19.3f}  {:>8}  {:>5}\n", training.epochs(), training.train_loss.back(),
+             training.valid_loss.back(), training.valid_accuracy.back(), format_count(static_cast<Index>(speed)),
+             format_duration(seconds));
+  std::fflush(stdout);
+}
+
+void print_curve(const Training& training, const std::filesystem::path& svg) {
+  std::vector<double> epochs(training.epochs());
+  std::iota(epochs.begin(), epochs.end(), 1.0);
+  Plot plot("Loss", "epoch", "nats per text");
+  plot.curve("training", epochs, training.train_loss).curve("validation", epochs, training.valid_loss);
+  plot.save_svg(svg);
+  fmt::print("\n{}", plot.to_terminal(std::min<Index>(terminal_width(stdout), 90), 14));
+}
+
+void print_results(const Model& model, const Texts& test, const Judged& judged, const Baselines& base) {
+  const double error = std::sqrt(judged.accuracy * (1 - judged.accuracy) / static_cast<double>(test.size()));
+  Table table({fmt::format("test accuracy, {} texts", format_count(test.size())), ""});
+  table.row({"the most frequent class", fmt::format("{:.3f}", base.majority)});
+  table.row({"naive Bayes, words and bigrams", fmt::format("{:.3f}", base.naive_bayes)});
+  table.row({name_of(model), fmt::format("{:.3f} ± {:.3f} (standard error)", judged.accuracy, error)});
+  fmt::print("\n{}\n{}\n", table.to_string(), confusion(model, test, judged));
+  fmt::print("{}\n{}\n", bold("The surest mistakes"), surest_mistakes(model, test, judged, 10));
+  fmt::print("{}: {}\n{}", bold("What decisions rested on"), legend(model), decisions(model, test, judged));
+}
+
+// ---- what it does
+
+/// Errors: nothing can be saved at `path`, or what would be lost is no model. Better told before training than after.
+void check_writable(const std::filesystem::path& path) {
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  require<FileError>(std::filesystem::is_directory(folder), "{}: there is no folder {}", path.string(),
+                     folder.string());
+  require<FileError>(access(folder.c_str(), W_OK) == 0, "{}: nothing may be written to the folder {}", path.string(),
+                     folder.string());
+  if (!std::filesystem::exists(path)) return;
+  try {
+    load(path);
+  } catch (const FileError&) {
+    throw FileError(fmt::format("{}: exists and is no saved model; it stays as it is", path.string()));
+  }
+}
+
+/// The plan of a training that goes on: the file's, with what the command line says of it.
+Plan plan_to_resume(const Settings& s, const Checkpoint& file) {
+  Plan plan = plan_of(file);
+  if (!s.plan.data.empty()) plan.data = s.plan.data;
+  if (!s.plan.test.empty()) plan.test = s.plan.test;
+  if (s.epochs > 0) plan.epochs = s.epochs;
+  return plan;
+}
+
+void check_same_texts(const Model& model, const Corpus& corpus, const Settings& s) {
+  require<FileError>(model.classes == corpus.classes && model.vocab == vocabulary(corpus),
+                     "{}: was not trained on the texts of {}; give the right ones with --data", s.resume, s.plan.data);
+}
+
+Corpus read(const Settings& s) {
+  require<UsageError>(!s.plan.data.empty(), "there are no texts to train on: give some with --data FILE");
+  Corpus corpus = read_corpus(s.plan.data, s.plan.test, s.plan.bucket);
+  require<UsageError>(corpus.classes.size() == 2 || !s.counts_wanted, "--with-counts needs two classes; {} has {}",
+                      s.plan.data, corpus.classes.size());
+  return corpus;
+}
+
+/// Trains a model, or goes on with one, and tells all about it.
+int train_and_report(Settings s) {
+  std::optional<Checkpoint> file;
+  if (!s.resume.empty()) {
+    file = load(s.resume);
+    s.plan = plan_to_resume(s, *file);
+  }
+  check_writable(s.file);
+  const Corpus corpus = read(s);
+  const Stopwatch watch;
+  auto counts = s.counts && corpus.classes.size() == 2 ? std::optional(naive_bayes(corpus)) : std::nullopt;
+  Model model = file ? Model(*file) : Model(s.design, corpus.classes, vocabulary(corpus), std::move(counts), s.seed);
+  Training training;
+  if (file) {
+    check_same_texts(model, corpus, s);
+    restore_training(*file, model, training);
+  }
+  if (!s.quiet) {
+    print_data(s.plan, corpus);
+    print_model(model, corpus);
+    if (file) fmt::print("going on after epoch {} of {}\n", training.epochs(), s.plan.epochs);
+  }
+  train(s.plan, model, training, corpus, s.quiet, [&](double speed, double seconds) {
+    save_training(s.file, s.plan, model, training);
+    if (!s.quiet) print_epoch(training, speed, seconds);
+  });
+  if (interrupted != 0) {
+    fmt::print(stderr, "\ninterrupted in epoch {}", training.epochs() + 1);
+    if (training.epochs() > 0) fmt::print(stderr, "; go on with --resume {}", s.file);
+    fmt::print(stderr, "\n");
+    return status_of_interrupt;
+  }
+
+  const Judged judged = judge(model, Prepared(model, corpus.test));
+  const Baselines base = baselines(corpus);
+  if (!s.quiet) {
+    const std::string svg = std::filesystem::path(s.file).replace_extension(".svg").string();
+    print_curve(training, svg);
+    print_results(model, corpus.test, judged, base);
+    fmt::print("\n{} {} after {}, with its curve in {}\n", bold("The model is in"), s.file,
+               format_duration(watch.seconds()), svg);
+    fmt::print("Try: --classify \"what a film\" or --interactive{}\n\n",
+               s.file == Settings().file ? "" : " with --model " + s.file);
+  }
+  fmt::print("test accuracy {:.3f} of {} ({} texts); naive Bayes {:.3f}, the most frequent class {:.3f}\n",
+             judged.accuracy, name_of(model), corpus.test.size(), base.naive_bayes, base.majority);
+  return 0;
+}
+
+/// Trains with several seeds and tells the mean and the spread of their results; saves nothing.
+int repeat(const Settings& s) {
+  const Corpus corpus = read(s);
+  const Vocab vocab = vocabulary(corpus);
+  const auto counts = s.counts && corpus.classes.size() == 2 ? std::optional(naive_bayes(corpus)) : std::nullopt;
+  if (!s.quiet) {
+    print_data(s.plan, corpus);
+    fmt::print("\nseed  validation accuracy  test accuracy   time\n");
+  }
+  std::vector<double> results;
+  std::string name;
+  for (std::uint64_t seed = s.seed; seed < s.seed + s.seeds; ++seed) {
+    const Stopwatch watch;
+    Model model(s.design, corpus.classes, vocab, counts, seed);
+    Training training;
+    train(s.plan, model, training, corpus, s.quiet, [](double, double) {});
+    if (interrupted != 0) return status_of_interrupt;
+    results.push_back(judge(model, Prepared(model, corpus.test)).accuracy);
+    name = name_of(model);
+    if (s.quiet) continue;
+    fmt::print("{:4}  {:19.3f}  {:13.3f}  {:>5}\n", seed, training.valid_accuracy.back(), results.back(),
+               format_duration(watch.seconds()));
+    std::fflush(stdout);
+  }
+  const Baselines base = baselines(corpus);
+  fmt::print("{}test accuracy {} of {} ({} texts, {} seeds); naive Bayes {:.3f}, the most frequent class {:.3f}\n",
+             s.quiet ? "" : "\n", summarize_runs(results).to_string(), name, corpus.test.size(), s.seeds,
+             base.naive_bayes, base.majority);
+  return 0;
+}
+
+void print_class(const Model& model, std::string text, bool quiet) {
+  if (!valid_utf8(text)) text = latin1_to_utf8(text);
+  const Words words = words_of({text})[0];
+  const std::vector<double> p = model.classify(words);
+  const Id chosen = most_probable(p);
+
+  fmt::print("{} {:.3f}\n", bold(class_name(model, chosen)), p[static_cast<Index>(chosen)]);
+  if (!quiet) fmt::print("{}", explained(model, words, chosen));
+}
+
+/// Tells the classes of the texts on the command line, then of lines from stdin.
+int use(const Settings& s) {
+  require<FileError>(std::filesystem::exists(s.file),
+                     "{}: there is no such model; train one first, or name one with --model", s.file);
+  const Model model(load(s.file));
+  if (!s.quiet) fmt::print("{}\n", legend(model));
+  for (const std::string& text : s.classify) print_class(model, text, s.quiet);
+  const bool prompts = s.interactive && is_terminal(stdin) && is_terminal(stdout);
+  std::string line;
+  while (s.interactive) {
+    if (prompts) fmt::print("> ");
+    std::fflush(stdout);
+    if (!std::getline(std::cin, line)) break;
+    if (!is_blank(line)) print_class(model, line, s.quiet);
+  }
+  if (prompts) fmt::print("\n");
+  return 0;
+}
+
+// ---- the command line
+
+constexpr const char* examples = R"(Examples:
+  sentiment --data reviews.csv                     train on your own texts; a row is a label and a text
+  sentiment --data train.txt --test dev.txt        test on a file of its own; a line is a label, a blank and a text
+  sentiment --data reviews.csv --cell gru --hidden 128 --epochs 8 --save gru.safetensors
+  sentiment --data reviews.csv --seeds 3           how much the result depends on the seed
+  sentiment --resume sentiment.safetensors         go on after an interruption, exactly
+  sentiment --classify "a charming film" --classify "not my cup of tea"
+  sentiment --interactive --model gru.safetensors  a class for every line you type)";
+
+void add_options(CLI::App& app, Settings& s) {
+  app.option_defaults()->always_capture_default();
+  const auto positive = CLI::Range(Index{1}, Index{1} << 20);
+  app.add_option("--data", s.plan.data,
+                 "Labelled texts to learn from: a .csv of labels and texts, or lines of 'label text'.")
+      ->type_name("FILE");
+  app.add_option("--test", s.plan.test, "Labelled texts to test on, instead of a tenth of --data.")->type_name("FILE");
+  app.add_option("--bucket", s.plan.bucket,
+                 "Which tenth of --data to test on, by the hash of the text; the next is for validation.")
+      ->check(CLI::Range(0, 9));
+  app.add_option("--cell", s.design.cell, "The recurrent cell.")->check(CLI::IsMember(cells));
+  app.add_flag("--bidirectional,!--no-bidirectional", s.design.bidirectional,
+               "Read each text from both ends, or from its start alone.");
+  app.add_option("--hidden", s.design.hidden, "Units of a layer in each direction.")->check(positive);
+  app.add_option("--layers", s.design.layers, "Layers on top of each other.")->check(CLI::Range(1, 100));
+  app.add_option("--embed", s.design.embed, "Numbers that stand for a word.")->check(positive);
+  app.add_option("--dropout", s.design.dropout,
+                 "Share of embedded words' and pooled features' numbers that training zeroes.")
+      ->check(CLI::Range(0.0, 0.99));
+  app.add_option("--word-dropout", s.design.word_dropout, "Share of words that training takes for unknown.")
+      ->check(CLI::Range(0.0, 0.99));
+  app.add_flag("--with-counts,!--no-counts", s.counts,
+               "Add the fixed counts of naive Bayes to the network's logit (two classes).");
+  app.add_option("--epochs", s.epochs, "Passes over the texts for training.")->check(positive)->default_str("5");
+  app.add_option("--batch", s.plan.batch, "Texts in a step.")->check(positive);
+  app.add_option("--rate", s.plan.rate, "AdamW's learning rate at the start; it falls linearly to 2 % of this.")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--seed", s.seed,
+                 "Another seed is another start, order and dropout; the same seed gives the same model.");
+  app.add_option("--seeds", s.seeds,
+                 "Train with so many seeds from --seed on, and print mean and spread; nothing is saved.")
+      ->check(positive);
+  app.add_option("--threads", s.threads, "Threads to compute with.")->check(CLI::Range(1, 1024));
+  app.add_option("--save,--model", s.file,
+                 "The model's file: training writes it after each epoch, --classify and --interactive read it.")
+      ->type_name("FILE");
+  app.add_option("--resume", s.resume,
+                 "Go on with the training that wrote this file, and save to it again unless --save says otherwise.")
+      ->type_name("FILE");
+  app.add_option("--classify", s.classify, "Tell the class of a text with a saved model; can be given several times.")
+      ->type_name("TEXT")
+      ->allow_extra_args(false);
+  app.add_flag("--interactive", s.interactive, "Tell the class of every line that is typed, with a saved model.");
+  app.add_flag("--quiet", s.quiet, "Print nothing but the result.");
+  app.footer(examples);
+}
+
+/// Errors: options that do not go together.
+void check_options(const CLI::App& app, Settings& s) {
+  const auto refuse = [&](const std::string& mode, std::initializer_list<const char*> names) {
+    for (const char* name : names) {
+      require<UsageError>(app.count(name) == 0, "{} has no meaning with {}", name, mode);
+    }
+  };
+  const auto for_new_models = {"--bucket", "--cell",    "--bidirectional", "--hidden",      "--layers",
+                               "--embed",  "--dropout", "--word-dropout",  "--with-counts", "--batch",
+                               "--rate",   "--seed",    "--seeds"};
+  if (!s.classify.empty() || s.interactive) {
+    const std::string mode = s.interactive ? "--interactive" : "--classify";
+    refuse(mode, {"--data", "--test", "--epochs", "--resume"});
+    refuse(mode, for_new_models);
+  }
+  if (!s.resume.empty()) {
+    refuse("--resume", for_new_models);
+    if (app.count("--save") == 0) s.file = s.resume;
+  } else if (s.epochs > 0) {
+    s.plan.epochs = s.epochs;
+  }
+  if (app.count("--seeds") > 0) refuse("--seeds", {"--save"});
+  s.counts_wanted = app.count("--with-counts") > 0 && s.counts;
+}
+
+int run(int argc, char** argv) {
+  Settings settings;
+  CLI::App app("Learns to tell classes of texts apart, such as positive and negative reviews.", "sentiment");
+  add_options(app, settings);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? 0 : 2; }
+  check_options(app, settings);
+  set_threads(settings.threads);
+  std::signal(SIGINT, [](int) {
+    interrupted = 1;
+    std::signal(SIGINT, SIG_DFL);
+  });
+  if (!settings.classify.empty() || settings.interactive) return use(settings);
+  return settings.seeds > 1 ? repeat(settings) : train_and_report(settings);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const UsageError& error) {
+    fmt::print(stderr, "sentiment: {}\n", error.what());
+    return 2;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "sentiment: {}\n", error.what());
+    return 1;
+  }
+}
