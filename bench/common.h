@@ -40,25 +40,27 @@ inline constexpr double rate = 1e-4;
 inline constexpr int not_supported = 3;  // the exit status of a cell that a program does not have
 
 inline void declare(CLI::App& app, Options& o) {
+  const CLI::Range count(Index{1}, Index{1} << 30);
+  app.option_defaults()->always_capture_default();
   app.add_option("--cell", o.cell, "custom is an LSTM with peepholes")
       ->check(CLI::IsMember({"rnn", "gru", "lstm", "custom"}));
-  app.add_option("--batch", o.batch)->check(CLI::PositiveNumber);
-  app.add_option("--steps", o.steps)->check(CLI::PositiveNumber);
-  app.add_option("--input", o.input, "width of the input")->check(CLI::PositiveNumber);
-  app.add_option("--hidden", o.hidden)->check(CLI::PositiveNumber);
+  app.add_option("--batch", o.batch, "sequences")->check(count);
+  app.add_option("--steps", o.steps, "of time")->check(count);
+  app.add_option("--input", o.input, "width of the input")->check(count);
+  app.add_option("--hidden", o.hidden, "width of the state")->check(count);
   app.add_option("--mode", o.mode)->check(CLI::IsMember({"train", "infer"}));
-  app.add_option("--threads", o.threads)->check(CLI::PositiveNumber);
-  app.add_option("--seconds", o.seconds, "how long to measure")->check(CLI::PositiveNumber);
+  app.add_option("--threads", o.threads)->check(count);
+  app.add_option("--seconds", o.seconds, "how long to measure")->check(CLI::Range(0.001, 3600.0));
   app.add_flag("--check", o.check, "print the loss and the norm of every gradient instead of timing");
   app.add_option("--check-dir", o.check_dir,
                  "the same with the weights and the input in DIR/W.bin …, and write the gradients to DIR/dW.bin …")
       ->check(CLI::ExistingDirectory)
-      ->type_name("DIR");
-  app.option_defaults()->always_capture_default();
+      ->type_name("")
+      ->option_text("DIR");
 }
 
-/// Weights by name, or their gradients: W [I, G·H], U [H, G·H], b [G·H], with the gates of the LSTMs in the order i f g
-/// o and of the GRU r z n; the GRU's bn [H] inside the reset product; the peepholes P [3, H] of i f o.
+/// Weights by name, or their gradients: W [I, G·H], U [H, G·H] and b [G·H] with the gates in the order i f g o (LSTM)
+/// or r z n (GRU); the GRU's bn [H], inside the reset product; the peepholes P [3, H] of i, f and o.
 using Weights = std::map<std::string, Array>;
 
 inline Index gates(const std::string& cell) { return cell == "rnn" ? 1 : cell == "gru" ? 3 : 4; }

@@ -33,8 +33,9 @@ double sum_of_squares(const Array& a) {
   return total;
 }
 
-/// i = σ(zᵢ + pᵢ∘c)   f = σ(z_f + p_f∘c)   c' = f∘c + i∘tanh(z_g)   o = σ(zₒ + pₒ∘c')   h' = o∘tanh(c'),   z = x W + b
-/// + h U Without peepholes the p∘c are missing. The gates take the place of z, and its gradient theirs.
+///   z = x W + b + h U
+///   i = σ(zᵢ + pᵢ∘c)   f = σ(z_f + p_f∘c)   c' = f∘c + i∘tanh(z_g)   o = σ(zₒ + pₒ∘c')   h' = o∘tanh(c')
+/// Without peepholes the products with p are missing. The gates take the place of z, and its gradient theirs.
 template <bool Peepholes>
 class Layer {
  public:
@@ -230,10 +231,9 @@ int main(int count, char** words) {
   CLI::App app("One training step or one inference of an LSTM written by hand, timed or checked.");
   Options options;
   options.form = "own";
-  app.add_option("--products", options.form, "what computes the large products: the library or OpenBLAS")
-      ->check(CLI::IsMember({"own", "openblas"}))
-      ->capture_default_str();
   declare(app, options);
+  app.add_option("--products", options.form, "what computes the large products: the library or OpenBLAS")
+      ->check(CLI::IsMember({"own", "openblas"}));
   CLI11_PARSE(app, count, words);
   if (options.cell != "lstm" && options.cell != "custom") {
     fmt::print(stderr, "floor: there is no hand-written '{}', only lstm and custom\n", options.cell);

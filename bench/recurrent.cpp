@@ -96,7 +96,8 @@ struct ComposedLstm {
   }
 };
 
-/// i = σ(zᵢ + pᵢ∘c)   f = σ(z_f + p_f∘c)   c' = f∘c + i∘tanh(z_g)   h' = σ(zₒ + pₒ∘c')∘tanh(c'),   z = x W + b + h U
+///   z = x W + b + h U
+///   i = σ(zᵢ + pᵢ∘c)   f = σ(z_f + p_f∘c)   c' = f∘c + i∘tanh(z_g)   o = σ(zₒ + pₒ∘c')   h' = o∘tanh(c')
 struct ComposedPeepholeLstm {
   struct State {
     Tensor h, c;
@@ -243,11 +244,10 @@ int main(int count, char** words) {
   CLI::App app("One training step or one inference of a recurrent layer, timed or checked.");
   Options options;
   options.form = "built-in";
+  declare(app, options);
   app.add_option("--form", options.form,
                  "the library's cell, or the same composed from plain ops or with one pointwise")
-      ->check(CLI::IsMember({"built-in", "plain", "pointwise"}))
-      ->capture_default_str();
-  declare(app, options);
+      ->check(CLI::IsMember({"built-in", "plain", "pointwise"}));
   CLI11_PARSE(app, count, words);
   try {
     run(options);

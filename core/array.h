@@ -10,6 +10,80 @@
 
 namespace unroll {
 
+namespace detail {
+
+/// The elements behind the xtensor made by `Array::as<T>()`; keeps the memory alive for as long as that lives.
+template <class T>
+class Span {
+ public:
+  using value_type = std::remove_const_t<T>;
+  using Evaluated = xt::uvector<value_type>;
+  using reference = T&;
+  using const_reference = const T&;
+  using pointer = T*;
+  using const_pointer = const T*;
+  using iterator = T*;
+  using const_iterator = const T*;
+  using reverse_iterator = std::reverse_iterator<T*>;
+  using const_reverse_iterator = std::reverse_iterator<const T*>;
+  using size_type = std::size_t;
+  using difference_type = std::ptrdiff_t;
+  using allocator_type = std::allocator<value_type>;
+  Span() = default;
+  Span(T* data, size_type size, Buffer* buffer) : data_(data), size_(size), buffer_(buffer) {
+    if (buffer_ != nullptr) buffer_->retain();
+  }
+  Span(const Span& other) : Span(other.data_, other.size_, other.buffer_) {}
+  Span(Span&& other) noexcept
+      : data_(other.data_), size_(other.size_), buffer_(std::exchange(other.buffer_, nullptr)) {}
+  Span& operator=(Span other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    std::swap(buffer_, other.buffer_);
+    return *this;
+  }
+  /// Copies what xtensor has evaluated: `a.as<T>() = expression` may read a itself.
+  Span& operator=(const Evaluated& values) {
+    resize(values.size());
+    std::copy(values.begin(), values.end(), data_);
+    return *this;
+  }
+  ~Span() {
+    if (buffer_ != nullptr) buffer_->release();
+  }
+  T* data() { return data_; }
+  const T* data() const { return data_; }
+  size_type size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  void resize(size_type size) {
+    require(size == size_, "the xtensor of an Array of {} elements cannot be resized", size_);
+  }
+  T* begin() { return data_; }
+  T* end() { return data_ + size_; }
+  const T* begin() const { return data_; }
+  const T* end() const { return data_ + size_; }
+  const T* cbegin() const { return data_; }
+  const T* cend() const { return data_ + size_; }
+  auto rbegin() { return reverse_iterator(end()); }
+  auto rend() { return reverse_iterator(begin()); }
+  auto rbegin() const { return const_reverse_iterator(end()); }
+  auto rend() const { return const_reverse_iterator(begin()); }
+  T& operator[](size_type i) { return data_[i]; }
+  const T& operator[](size_type i) const { return data_[i]; }
+  T& front() { return data_[0]; }
+  const T& front() const { return data_[0]; }
+  T& back() { return data_[size_ - 1]; }
+  const T& back() const { return data_[size_ - 1]; }
+  void swap(Span& other) noexcept { std::swap(*this, other); }
+
+ private:
+  T* data_ = nullptr;
+  size_type size_ = 0;
+  Buffer* buffer_ = nullptr;
+};
+
+}  // namespace detail
+
 /// An n-dimensional array with value semantics: copies share their memory until one of them is written to.
 /// The last axis is contiguous; the rows (all other axes together) lie `stride()` elements apart, so that one gate's
 /// columns or one time step of a larger array is a view of it and not a copy.
@@ -73,13 +147,13 @@ class Array {
   template <class T>
   auto as() const {
     const Array dense = contiguous() ? *this : copy();
-    return Adaptor<const T>(Span<const T>(dense.typed<T>(), dense), xt_shape());
+    return Adaptor<const T>(detail::Span<const T>(dense.typed<T>(), size(), dense.buffer_), xt_shape());
   }
   /// The same, writable: other arrays that share the memory keep what they had.
   template <class T>
   auto as() {
     T* data = writable<T>();
-    return Adaptor<T>(Span<T>(data, *this), xt_shape());
+    return Adaptor<T>(detail::Span<T>(data, size(), buffer_), xt_shape());
   }
   template <class T>
   const T* data() const {
@@ -113,71 +187,8 @@ class Array {
   Buffer* buffer() const { return buffer_; }
 
  private:
-  // Keeps the memory alive for as long as the xtensor made by as<T>() lives.
   template <class T>
-  class Span {
-   public:
-    using value_type = std::remove_const_t<T>;
-    using reference = T&;
-    using const_reference = const T&;
-    using pointer = T*;
-    using const_pointer = const T*;
-    using iterator = T*;
-    using const_iterator = const T*;
-    using reverse_iterator = std::reverse_iterator<T*>;
-    using const_reverse_iterator = std::reverse_iterator<const T*>;
-    using size_type = std::size_t;
-    using difference_type = std::ptrdiff_t;
-    using allocator_type = std::allocator<value_type>;
-    Span() = default;
-    Span(T* data, const Array& keep);
-    Span(const Span& other) : Span(other.data_, other.size_, other.buffer_) {}
-    Span(Span&& other) noexcept
-        : data_(other.data_), size_(other.size_), buffer_(std::exchange(other.buffer_, nullptr)) {}
-    Span& operator=(Span other) noexcept {
-      std::swap(data_, other.data_);
-      std::swap(size_, other.size_);
-      std::swap(buffer_, other.buffer_);
-      return *this;
-    }
-    ~Span() {
-      if (buffer_ != nullptr) buffer_->release();
-    }
-    T* data() { return data_; }
-    const T* data() const { return data_; }
-    size_type size() const { return size_; }
-    bool empty() const { return size_ == 0; }
-    void resize(size_type size) {
-      require(size == size_, "the xtensor of an Array of {} elements cannot be resized", size_);
-    }
-    T* begin() { return data_; }
-    T* end() { return data_ + size_; }
-    const T* begin() const { return data_; }
-    const T* end() const { return data_ + size_; }
-    const T* cbegin() const { return data_; }
-    const T* cend() const { return data_ + size_; }
-    auto rbegin() { return reverse_iterator(end()); }
-    auto rend() { return reverse_iterator(begin()); }
-    auto rbegin() const { return const_reverse_iterator(end()); }
-    auto rend() const { return const_reverse_iterator(begin()); }
-    T& operator[](size_type i) { return data_[i]; }
-    const T& operator[](size_type i) const { return data_[i]; }
-    T& front() { return data_[0]; }
-    const T& front() const { return data_[0]; }
-    T& back() { return data_[size_ - 1]; }
-    const T& back() const { return data_[size_ - 1]; }
-    void swap(Span& other) noexcept { std::swap(*this, other); }
-
-   private:
-    Span(T* data, size_type size, Buffer* buffer) : data_(data), size_(size), buffer_(buffer) {
-      if (buffer_ != nullptr) buffer_->retain();
-    }
-    T* data_ = nullptr;
-    size_type size_ = 0;
-    Buffer* buffer_ = nullptr;
-  };
-  template <class T>
-  using Adaptor = xt::xarray_adaptor<Span<T>, xt::layout_type::row_major, xt::dynamic_shape<std::size_t>>;
+  using Adaptor = xt::xarray_adaptor<detail::Span<T>, xt::layout_type::row_major, xt::dynamic_shape<std::size_t>>;
 
   template <class E>
   static Array evaluate(const E& expression) {
@@ -186,7 +197,7 @@ class Array {
     static_assert(std::is_arithmetic_v<T>, "an Array holds float or double elements");
     const auto& extents = expression.shape();
     Array a = uninitialised(Shape(extents.begin(), extents.end()), dtype_of<Stored>);
-    auto target = Adaptor<Stored>(Span<Stored>(a.raw<Stored>(), a), a.xt_shape());
+    auto target = Adaptor<Stored>(detail::Span<Stored>(a.raw<Stored>(), a.size(), a.buffer_), a.xt_shape());
     xt::noalias(target) = expression;
     return a;
   }
@@ -206,7 +217,9 @@ class Array {
   Dtype dtype_ = f32;
 };
 
-template <class T>
-Array::Span<T>::Span(T* data, const Array& keep) : Span(data, keep.size(), keep.buffer_) {}
-
 }  // namespace unroll
+
+template <class T>
+struct xt::temporary_container<unroll::detail::Span<T>> {
+  using type = typename unroll::detail::Span<T>::Evaluated;
+};

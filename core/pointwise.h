@@ -150,7 +150,7 @@ struct PointwiseRule {
         d[i] = walk<T>(dest[i].into, steps_of_whole(dest[i].into));
       }
     }
-    parallel_for(loop.tiles, [&](Index tile) {
+    const auto run_tile = [&](Index tile) {
       const Loop::Part part = loop.part(tile);
       [&]<unsigned... I, std::size_t... Q>(std::integer_sequence<unsigned, I...>, std::index_sequence<Q...>) {
         for (Index r = part.row; r < part.row_end; ++r) {
@@ -191,6 +191,13 @@ struct PointwiseRule {
            ...);
         }
       }(std::make_integer_sequence<unsigned, N>{}, std::make_index_sequence<K>{});
+    };
+    parallel_for(loop.tiles, [&](Index tile) {
+      if constexpr (std::is_same_v<T, float>) {
+        flattened(run_tile, tile);
+      } else {
+        run_tile(tile);
+      }
     });
     for (std::size_t i = 0; i < N; ++i) {
       if (!wanted[i]) continue;
@@ -204,6 +211,12 @@ struct PointwiseRule {
         tape.give_broadcast(nodes[i], std::move(dest[i].into));
       }
     }
+  }
+
+  /// Left to itself gcc calls the duals' operators, which pass their partials through memory.
+  template <class Body>
+  [[gnu::flatten]] static void flattened(const Body& body, Index tile) {
+    body(tile);
   }
 
   template <class T, unsigned M>

@@ -1,8 +1,10 @@
 // Reference-counted memory that returns to a pool: from the second training step on, no array asks the system for any.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include <unroll/core/ids.h>
 
@@ -45,6 +47,32 @@ struct alignas(64) Buffer {
 
  private:
   static void recycle(Buffer* buffer);
+};
+
+/// A list in the pool's memory: what an op or a rule needs besides arrays, without asking the heap. Copies share it.
+template <class T>
+  requires(std::is_trivially_copyable_v<T>)
+class PooledList {
+ public:
+  explicit PooledList(Index size) : buffer_(Buffer::make(size * sizeof(T))), size_(size) {}
+  template <class Container>
+  static PooledList of(const Container& values) {
+    PooledList list(values.size());
+    std::copy(values.begin(), values.end(), list.begin());
+    return list;
+  }
+  PooledList(const PooledList& other) noexcept : buffer_(other.buffer_), size_(other.size_) { buffer_->retain(); }
+  PooledList& operator=(const PooledList&) = delete;
+  ~PooledList() { buffer_->release(); }
+
+  Index size() const { return size_; }
+  T* begin() const { return static_cast<T*>(buffer_->data()); }
+  T* end() const { return begin() + size_; }
+  T& operator[](Index i) const { return begin()[i]; }
+
+ private:
+  Buffer* buffer_;
+  Index size_;
 };
 
 /// How often this process has asked the system for a buffer, and for how many bytes in all.

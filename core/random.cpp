@@ -30,6 +30,8 @@ std::uint64_t Random::bits() {
 
 double Random::uniform() { return static_cast<double>(bits() >> 11) * 0x1p-53; }
 
+double Random::uniform(double low, double high) { return low + (high - low) * uniform(); }
+
 double Random::normal() {
   for (;;) {
     const double u = 2 * uniform() - 1, v = 2 * uniform() - 1;

@@ -18,7 +18,7 @@ class Random {
   std::uint64_t bits();
   /// Uniform on [0, 1), a multiple of 2⁻⁵³.
   double uniform();
-  double uniform(double low, double high) { return low + (high - low) * uniform(); }
+  double uniform(double low, double high);
   /// Standard normal, by Marsaglia's polar method.
   double normal();
   /// Uniform on 0 … n-1, without bias. Errors: n is 0.
@@ -38,7 +38,7 @@ class Random {
   State state_;
 };
 
-/// ln x for x > 0 within 2 ulp from additions, multiplications and divisions alone, so with the same bits everywhere.
+/// ln x for x > 0 within 3 ulp from additions, multiplications and divisions alone, so with the same bits everywhere.
 double portable_log(double x);
 
 }  // namespace unroll

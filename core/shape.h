@@ -39,7 +39,7 @@ class Shape {
     for (Index i = 0; i < ndim_; ++i) n *= dims_[i];
     return n;
   }
-  Index cols() const { return ndim_ == 0 ? 1 : dims_[ndim_ - 1u]; }
+  Index cols() const { return ndim_ == 0 ? 1 : dims_[ndim_ - 1]; }
   Index rows() const {
     Index n = 1;
     for (Index i = 0; i + 1 < ndim_; ++i) n *= dims_[i];
@@ -48,7 +48,9 @@ class Shape {
 
   const std::uint32_t* begin() const { return dims_.data(); }
   const std::uint32_t* end() const { return dims_.data() + ndim_; }
-  bool operator==(const Shape& other) const = default;  // axes beyond the last are 0
+  bool operator==(const Shape& other) const {
+    return ndim_ == other.ndim_ && dims_ == other.dims_;
+  }  // unused axes are 0
   std::string str() const;
 
  private:
@@ -58,7 +60,7 @@ class Shape {
   }
 
   std::array<std::uint32_t, max_axes> dims_{};
-  std::uint8_t ndim_ = 0;
+  std::uint64_t ndim_ = 0;  // as wide as a register: a narrow tail would make every copy stall on its own store
 };
 
 /// The NumPy broadcast of two shapes. Errors: both shapes, under the name of the op.

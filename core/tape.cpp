@@ -1,6 +1,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 
 #include <unroll/core/broadcast.h>
 #include <unroll/core/tape.h>
@@ -138,8 +139,8 @@ NodeId Tape::add(const char* op, const Shape& shape, Dtype dtype) {
     chunks_ = memory_->chunks.data();
   }
   const auto id = static_cast<NodeId>(count_++);
-  Node& node = at(id);
-  node = Node();
+  std::destroy_at(&at(id));
+  Node& node = *std::construct_at(&at(id));
   node.op = op;
   node.shape = shape;
   node.dtype = dtype;

@@ -105,7 +105,7 @@ void print_results(const Training& t) {
     best = std::min(best, nats);
   }
   scores.row(bold(fmt::format("{}, {} × {}", t.o.cell, t.o.layers, t.o.hidden)), valid, ours);
-  fmt::print("{}\nThe network {} the best n-gram model by {:.4f} nats, on {} {}s ({:.2f} % unknown).\n",
+  fmt::print("\n{}\nThe network {} the best n-gram model by {:.4f} nats, on {} {}s ({:.2f} % unknown).\n",
              scores.to_string(), ours < best ? "beats" : "does not beat", std::abs(best - ours),
              format_count(valid.ids.size()), token_name(vocab), valid.unknown_percentage(vocab));
   const auto by_valid = [](const auto& a, const auto& b) { return a.valid < b.valid; };
@@ -192,6 +192,7 @@ int train_and_report(const Settings& s, const std::optional<Checkpoint>& file) {
   const std::string svg = std::filesystem::path(s.file).replace_extension(".svg").string();
   print_curve(training, svg);
   Random random(s.options.seed);
+  fmt::print("\n{}\n", bold("Samples"));
   for (int i = 0; i < 2; ++i) fmt::print("\n{}", write(s, training.model, training.corpus.vocab, random));
   fmt::print("\n{} {} after {}, with its curve in {}\n", bold("The model is in"), s.file,
              format_duration(watch.seconds()), svg);
@@ -253,31 +254,39 @@ constexpr const char* examples = R"(Examples:
 
 constexpr const char* making = "Options of a new model";
 
+CLI::Validator in_range(double low, double high) {
+  return {[=](const std::string& text) {
+            double x = 0;
+            const bool good = CLI::detail::lexical_cast(text, x) && low <= x && x <= high;
+            return good ? "" : fmt::format("{} is no number from {} to {}", text, low, high);
+          },
+          ""};
+}
+
 void add_options(CLI::App& app, Settings& s) {
   app.option_defaults()->always_capture_default();
-  const auto positive = CLI::Range(Index{1}, Index{1} << 20);
   s.options.each([&]<class T>(const std::string& name, T& value, const char* help) {
     CLI::Option* option =
         name == "tied" ? app.add_flag("--tied", value, help) : app.add_option("--" + name, value, help);
     option->group(making);
-    if (!std::same_as<T, std::string>) option->check(CLI::Range(0.0, 1e18));
+    if (!std::same_as<T, std::string> && name != "tied") option->check(in_range(0, 1e15));
   });
   for (const char* name : {"--hidden", "--layers", "--embed", "--lanes", "--steps"})
-    app.get_option(name)->check(positive);
+    app.get_option(name)->check(in_range(1, 1e6));
   for (const char* name : {"--data", "--valid"}) app.get_option(name)->type_name("FILE");
   app.get_option("--level")->check(CLI::IsMember({"char", "word"}));
   app.get_option("--cell")->check(CLI::IsMember(cells));
   app.get_option("--optimizer")->check(CLI::IsMember({"adamw", "sgd"}));
-  app.get_option("--dropout")->check(CLI::Range(0.0, 0.99));
-  app.get_option("--held-out")->check(CLI::Range(0.0001, 0.9));
+  app.get_option("--dropout")->check(in_range(0, 0.99));
+  app.get_option("--held-out")->check(in_range(0.0001, 0.9));
   app.add_option("--recipe", s.recipe, "Other defaults: for a text of a million characters, for the Penn Treebank.")
       ->check(CLI::IsMember(recipes))
       ->group(making);
   app.add_option("--minutes", s.minutes,
-                 "Shorten the plan, by the speed of the first updates, so that it takes at most so long (0: do not; "
-                 "5 without --recipe, --epochs and --updates).")
-      ->check(CLI::Range(0.0, 1e6));
-  app.add_option("--threads", s.threads, "Threads to compute with.")->check(CLI::Range(1, 1024));
+                 "Fewer updates, by the speed of the first, if it would take longer (0: as planned). Default: 5, "
+                 "but 0 with --recipe, --epochs, --updates or --resume.")
+      ->check(in_range(0, 1e6));
+  app.add_option("--threads", s.threads, "Threads to compute with.")->check(in_range(1, 1024));
   app.add_option("--save,--model", s.file,
                  "The model's file: training writes it often, --sample, --score and --rank read it.")
       ->type_name("FILE");
@@ -290,16 +299,16 @@ void add_options(CLI::App& app, Settings& s) {
   app.add_option("--prefix", s.prefix, "What samples begin with.")->type_name("TEXT");
   app.add_option("--temperature", s.sampling.temperature,
                  "Below 1 samples are more probable, above 1 less; 0 always takes the most probable token.")
-      ->check(CLI::Range(0.0, 1e6));
+      ->check(in_range(0, 1e6));
   app.add_option("--top-k", s.sampling.top_k, "Draw from the k most probable tokens only (0: from all).");
   app.add_option("--top-p", s.sampling.top_p, "Draw from the most probable tokens that reach this together.")
-      ->check(CLI::Range(1e-6, 1.0));
+      ->check(in_range(1e-6, 1.0));
   app.add_option("--score", s.score, "Nats, perplexity and bits per character of a text by a saved model.")
       ->type_name("FILE");
-  app.add_option(
-         "--rank", s.rank,
-         "The log-probability of each sentence, as a line of its own, by a saved model; the most probable first.")
-      ->type_name("TEXT");
+  app.add_option("--rank", s.rank,
+                 "The log-probability of sentences, as lines of their own, by a saved model; the best first.")
+      ->type_name("TEXT")
+      ->default_str("");
   app.add_flag("--quiet", s.quiet, "Print nothing but the result.");
   app.footer(examples);
 }

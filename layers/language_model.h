@@ -62,7 +62,7 @@ class LanguageModel {
     Index lanes = 32;     ///< the text is read in at most so many parts side by side …
     Index warm_up = 200;  ///< … each of which starts from the zero state so many tokens earlier, at the start of
                           ///< `before` at the earliest
-    Index steps = 64;  ///< tokens read at once; changes nothing but the memory needed
+    Index steps = 64;     ///< tokens read at once; changes nothing but the memory needed
   };
   /// Mean nats per token of a text; `before` is what precedes it (the end of the training text, say). Without it the
   /// text starts from the zero vector and the zero state. Errors: no token.

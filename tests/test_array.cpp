@@ -162,7 +162,13 @@ TEST_CASE("array: the elements go out as an xtensor") {
   xt::view(b.as<double>(), 0) = 7;
   CHECK(elements(b) == std::vector<double>{7, 7, 7, 30, 40, 50});
   CHECK(a.flat(0) == 0);
-  CHECK_THROWS_AS(b.as<double>().resize({7}), ShapeError);
+  b.as<double>() = xt::flip(b.as<double>(), 1) + 1.0;  // may read what it overwrites
+  CHECK(elements(b) == std::vector<double>{8, 8, 8, 51, 41, 31});
+  b.as<double>() += x;
+  CHECK(elements(b) == std::vector<double>{8, 9, 10, 54, 45, 36});
+  CHECK_THROWS_AS(b.as<double>() = xt::xarray<double>(xt::zeros<double>({7})), ShapeError);
+  CHECK_THROWS_WITH_AS(b.as<double>().resize({7}), "the xtensor of an Array of 6 elements cannot be resized",
+                       ShapeError);
 }
 
 TEST_CASE("array: the xtensor of a temporary keeps its memory") {

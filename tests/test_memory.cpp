@@ -103,24 +103,24 @@ TEST_CASE("memory: no op allocates in the second step of a shape") {
   const Ids eight({0, 1, 2, 3, 0, 1, 2, 3});
   const Array targets = Array::full({3, 4, 8}, f32, 0.5);
   Random random(2);
-  CHECK(count([](auto y, auto w) { return y + w * 2.0 - y / 3.0 + at(w, 0); }) == 0);
+  CHECK(count([](auto y, auto w) { return y + sum(w) * 2.0 - y / 3.0 + at(w, 0); }) == 0);
   CHECK(count([](auto y, auto w) { return matmul(y, w) * affine(y, w, at(w, 1)); }) == 0);
   CHECK(count([](auto y, auto) { return exp(tanh(sigmoid(relu(softsign(abs(-y)))))); }) == 0);
   CHECK(count([](auto y, auto) { return log(sqrt(y * y + 1.0)); }) == 0);
-  CHECK(count([](auto y, auto w) { return max(y, min(w, at(w, 0))); }) == 0);
+  CHECK(count([](auto y, auto w) { return max(y, min(sum(w), at(w, 0))); }) == 0);
   CHECK(count([](auto y, auto) { return sum(y, {0}) + mean(y, {0}) + logsumexp(y, {0}) + max(y, {0, 1}, true); }) == 0);
   CHECK(count([](auto y, auto) { return softmax(y) + log_softmax(y); }) == 0);
   CHECK(count([](auto y, auto) { return reshape(y, {12, 8}) + reshape(flip(y, 0), {12, 8}); }) == 0);
   CHECK(count([](auto y, auto) { return transpose(y, {1, 0, 2}) + transpose(slice(y, 0, 1, 2), {1, 0, 2}); }) == 0);
   CHECK(count([](auto y, auto) {
           auto [a, b] = split<2>(y);
-          return a * b + slice(y, 2, 0, 4) + slice(y, 1, 1, 2);
+          return a * b + slice(y, 2, 0, 4) + slice(a, 1, 1, 2);
         }) == 0);
   CHECK(count([](auto y, auto) {
           auto [a, b] = pointwise([](auto u, auto v) { return std::tuple{u * v, tanh(u)}; }, y, at(y, 0));
           return a + b;
         }) == 0);
-  CHECK(count([](auto y, auto) { return concat({y, y}) + concat({y, y}, 2); }) == 0);
+  CHECK(count([](auto y, auto) { return concat({y, y}) + concat({y, y}, 2) + sum(concat({y, y}, 1)); }) == 0);
   CHECK(count([&](auto, auto w) { return rows(w, ids); }) == 0);
   CHECK(count([&](auto y, auto w) { return pick(y, ids) + sum(pick(w, eight)); }) == 0);
   CHECK(count([&](auto y, auto) { return cross_entropy(y, ids, Reduce::sum); }) == 0);

@@ -20,7 +20,7 @@ Tensor rows(const Tensor& table, const Ids& ids) {
   check_ids("rows", ids, table.dim(0));
   const Index width = table.dim(1);
   Shape shape;
-  for (const Index extent : ids.shape()) shape.append(extent);
+  for (Index axis = 0; axis < ids.ndim(); ++axis) shape.append(ids.dim(axis));
   shape.append(width);
   const Array y = Array::uninitialised(shape, table.dtype());
   dispatch(table.dtype(), [&]<class T>(T) {
@@ -29,7 +29,7 @@ Tensor rows(const Tensor& table, const Ids& ids) {
                   width * sizeof(T));
     }
   });
-  return record("rows", y, wrt(table, [ids](const Array& dy, const Dest& dtable) {
+  return record("rows", y, wrt(table, [ids = PooledList<Id>::of(ids)](const Array& dy, const Dest& dtable) {
                   dispatch(dy.dtype(), [&]<class T>(T) {
                     T* out = dtable.into.raw<T>();
                     const Index step = dtable.into.stride(), cols = dy.cols();
@@ -57,7 +57,7 @@ Tensor pick(const Tensor& x, const Ids& ids) {
       y.raw<T>()[i] = x.value().raw<T>()[i * x.value().stride() + static_cast<Index>(ids[i])];
     }
   });
-  return record("pick", y, wrt(x, [ids, full = x.shape()](const Array& dy) {
+  return record("pick", y, wrt(x, [ids = PooledList<Id>::of(ids), full = x.shape()](const Array& dy) {
                   Array dx = Array::zeros(full, dy.dtype());
                   const Array g = dy.contiguous() ? dy : dy.copy();
                   dispatch(dy.dtype(), [&]<class T>(T) {

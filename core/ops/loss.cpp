@@ -21,6 +21,12 @@ Index tokens(const std::vector<Index>& lengths, Index steps, Index batch) {
   return n;
 }
 
+Shape shape_of(const Ids& ids) {
+  Shape shape;
+  for (Index axis = 0; axis < ids.ndim(); ++axis) shape.append(ids.dim(axis));
+  return shape;
+}
+
 double weight(const char* op, Reduce reduce, Index tokens, Index sequences) {
   if (reduce == Reduce::sum) return 1;
   const Index n = reduce == Reduce::per_token ? tokens : sequences;
@@ -36,8 +42,8 @@ Tensor cross_entropy(const Tensor& logits, const Ids& targets, Reduce reduce, co
   const bool sequences = logits.ndim() == 3;
   require((logits.ndim() == 2 && targets.ndim() == 1 && logits.dim(0) == targets.dim(0)) ||
               (sequences && targets.ndim() == 2 && logits.dim(0) == targets.dim(0) && logits.dim(1) == targets.dim(1)),
-          "cross_entropy: logits are {} and targets [{}]; one target for each row of [N, V], or of [T, B, V]",
-          logits.shape(), fmt::join(targets.shape(), ", "));
+          "cross_entropy: logits are {} and targets {}; one target for each row of [N, V], or of [T, B, V]",
+          logits.shape(), shape_of(targets));
   const Index steps = sequences ? logits.dim(0) : 1, batch = sequences ? logits.dim(1) : logits.dim(0);
   check_lengths("cross_entropy", lengths, steps, batch);
   const Index classes = logits.dim(-1);
@@ -45,7 +51,7 @@ Tensor cross_entropy(const Tensor& logits, const Ids& targets, Reduce reduce, co
   const bool want_gradient = Tape::current() != nullptr && Tape::current()->find("cross_entropy", logits) != no_node;
   const Array z = logits.value();
   const Array dz = want_gradient ? Array::uninitialised(logits.shape(), logits.dtype()) : Array();
-  std::vector<double> losses((steps * batch + 63) / 64, 0.0);  // one sum per tile: the same total for any thread count
+  const PooledList<double> losses((steps * batch + 63) / 64);  // one sum per tile: the same total for any thread count
   for (Index i = 0; i < targets.size(); ++i) {
     if (!lengths.empty() && i / batch >= lengths[i % batch]) continue;
     if (targets[i] >= 0 && static_cast<Index>(targets[i]) < classes) continue;
@@ -55,6 +61,7 @@ Tensor cross_entropy(const Tensor& logits, const Ids& targets, Reduce reduce, co
   }
   dispatch(z.dtype(), [&]<class T>(T) {
     parallel_for(losses.size(), [&](Index tile) {
+      losses[tile] = 0;
       std::vector<T> scratch(want_gradient ? 0 : classes);
       for (Index i = tile * 64; i < std::min(steps * batch, tile * 64 + 64); ++i) {
         T* out = want_gradient ? dz.raw<T>() + i * classes : scratch.data();

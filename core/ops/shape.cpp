@@ -57,15 +57,16 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
 }
 
 Tensor transpose(const Tensor& x, std::initializer_list<int> order) {
+  using Order = xt::svector<std::size_t, Shape::max_axes>;
   require(order.size() == x.ndim(), "transpose: {} axes are named for a tensor of shape {}", order.size(), x.shape());
-  std::vector<std::size_t> axes, back(order.size(), order.size());
+  Order axes, back(order.size(), order.size());
   for (const int axis : order) {
     const Index from = x.shape().axis(axis, "transpose");
     require(back[from] == order.size(), "transpose: axis {} is named twice", axis);
     back[from] = axes.size();
     axes.push_back(from);
   }
-  const auto permuted = [](const Array& a, const std::vector<std::size_t>& by) {
+  const auto permuted = [](const Array& a, const Order& by) {
     return dispatch(a.dtype(), [&]<class T>(T) { return Array(xt::transpose(a.as<T>(), by)); });
   };
   return record("transpose", permuted(x.value(), axes), wrt(x, [=](const Array& dy) { return permuted(dy, back); }));
@@ -153,23 +154,28 @@ namespace {
 
 /// Passes each operand its part of dy.
 struct JoinRule {
-  std::vector<NodeId> nodes;
-  std::vector<Index> sizes;
+  struct Operand {
+    NodeId node;
+    Index extent;  // along the axis
+  };
+  PooledList<Operand> operands;
   Index axis;
   void operator()(Tape& tape, NodeId self) {
     const Array dy = tape.grad(self);
     Index begin = 0;
-    for (Index i = 0; i < nodes.size(); begin += sizes[i++]) {
-      if (nodes[i] == no_node) continue;
-      const Shape& shape = tape.shape_of(nodes[i]);
+    for (const auto& [node, extent] : operands) {
+      const Index from = begin;
+      begin += extent;
+      if (node == no_node) continue;
+      const Shape& shape = tape.shape_of(node);
       if (axis + 1 == dy.ndim()) {
-        tape.give(nodes[i], dy.part(0, begin, shape));
+        tape.give(node, dy.part(0, from, shape));
       } else if (axis == 0) {
-        tape.give(nodes[i], dy.part(begin * without_first(dy.shape()).rows(), 0, shape));
+        tape.give(node, dy.part(from * without_first(dy.shape()).rows(), 0, shape));
       } else {
         Array part = Array::uninitialised(shape, dy.dtype());
-        copy_axis(dense(dy), begin, part, 0, axis, sizes[i]);
-        tape.give(nodes[i], std::move(part));
+        copy_axis(dense(dy), from, part, 0, axis, extent);
+        tape.give(node, std::move(part));
       }
     }
   }
@@ -178,13 +184,13 @@ struct JoinRule {
 Tensor joined(const char* op, Array y, std::span<const Tensor> xs, Index axis, bool stacked) {
   Tape* tape = Tape::current();
   if (tape == nullptr) return y;
-  JoinRule rule{{}, {}, axis};
+  JoinRule rule{PooledList<JoinRule::Operand>(xs.size()), axis};
   bool any = false;
-  for (const Tensor& x : xs) {
-    rule.nodes.push_back(tape->find(op, x));
-    rule.sizes.push_back(stacked ? 1 : x.shape()[axis]);
-    if (rule.nodes.back() == no_node) continue;
-    tape->use(rule.nodes.back());
+  for (Index i = 0; i < xs.size(); ++i) {
+    const NodeId node = tape->find(op, xs[i]);
+    rule.operands[i] = {node, stacked ? 1 : xs[i].shape()[axis]};
+    if (node == no_node) continue;
+    tape->use(node);
     any = true;
   }
   if (!any) return y;
@@ -255,7 +261,7 @@ Tensor flip(const Tensor& x, const std::vector<Index>& lengths) {
   for (const Index length : lengths) {
     require(length <= x.dim(0), "flip: a length of {} in a batch of {} steps", length, x.dim(0));
   }
-  const auto flipped = [lengths](const Array& v) {
+  const auto flipped = [lengths = PooledList<Index>::of(lengths)](const Array& v) {
     Array y = Array::uninitialised(v.shape(), v.dtype());
     const Array from = dense(v);
     const Index steps = v.shape()[0], batch = v.shape()[1], inner = v.size() / std::max<Index>(1, steps * batch);

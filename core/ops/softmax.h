@@ -1,22 +1,34 @@
 // Rows of softmax, shared by the softmax ops and the cross-entropy.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <unroll/core/lane.h>
 
 namespace unroll::detail {
 
-template <class T, class F>
-void each_lane(Index n, F f) {
-  for (Index c = 0; c < n; c += xsimd::batch<T>::size) f(c, std::min<Index>(n - c, xsimd::batch<T>::size));
-}
-
 /// The largest of n numbers; NaN when one of them is.
 template <class T>
 T largest(const T* x, Index n) {
+  using V = xsimd::batch<T>;
   T top = x[0];
-  for (Index c = 1; c < n; ++c) top = x[c] > top || x[c] != x[c] ? x[c] : top;
+  Index c = 0;
+  if (n >= V::size) {
+    V tops = V::load_unaligned(x);
+    auto nan = tops != tops;
+    for (c = V::size; c + V::size <= n; c += V::size) {
+      const V v = V::load_unaligned(x + c);
+      nan = nan | (v != v);
+      tops = xsimd::max(tops, v);
+    }
+    if (xsimd::any(nan)) return std::numeric_limits<T>::quiet_NaN();
+    T buffer[V::size];
+    tops.store_unaligned(buffer);
+    top = *std::max_element(buffer, buffer + V::size);
+  }
+  for (; c < n; ++c) top = x[c] > top || x[c] != x[c] ? x[c] : top;
   return top;
 }
 

@@ -1,0 +1,111 @@
+// The distribution tokens are drawn from, against hand calculation; and the draws, against the distribution.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <numeric>
+
+#include <unroll/layers/sampling.h>
+
+using namespace unroll;
+
+namespace {
+
+// Probabilities 0.1, 0.4, 0.05, 0.25, 0.2 plus a constant that softmax does not see.
+const std::vector<double> p{0.1, 0.4, 0.05, 0.25, 0.2};
+
+std::vector<double> logits_of(const std::vector<double>& probabilities) {
+  std::vector<double> logits;
+  for (const double x : probabilities) logits.push_back(std::log(x) + 7);
+  return logits;
+}
+
+void check_near(const std::vector<double>& a, const std::vector<double>& b) {
+  REQUIRE(a.size() == b.size());
+  for (Index i = 0; i < a.size(); ++i) CHECK(a[i] == doctest::Approx(b[i]).epsilon(1e-12));
+}
+
+/// Σ (observed − expected)² / expected over the tokens that can be drawn; none of the others may occur.
+double chi_squared(const SamplingOptions& options, Index draws) {
+  const auto expected = sampling_distribution(logits_of(p), options);
+  std::vector<double> observed(p.size(), 0.0);
+  Random random(11);
+  for (Index i = 0; i < draws; ++i) ++observed[static_cast<Index>(sample(logits_of(p), options, random))];
+  double sum = 0;
+  for (Index i = 0; i < p.size(); ++i) {
+    const double n = expected[i] * static_cast<double>(draws);
+    if (n == 0) {
+      CHECK(observed[i] == 0);
+    } else {
+      sum += (observed[i] - n) * (observed[i] - n) / n;
+    }
+  }
+  return sum;
+}
+
+}  // namespace
+
+TEST_CASE("sampling_distribution is softmax at temperature 1") {
+  check_near(sampling_distribution(logits_of(p), {}), p);
+}
+
+TEST_CASE("temperature sharpens and flattens: p^(1/t), normalised") {
+  for (const double t : {0.5, 2.0, 10.0}) {
+    std::vector<double> expected;
+    for (const double x : p) expected.push_back(std::pow(x, 1 / t));
+    const double total = std::accumulate(expected.begin(), expected.end(), 0.0);
+    for (double& x : expected) x /= total;
+    check_near(sampling_distribution(logits_of(p), {.temperature = t}), expected);
+  }
+}
+
+TEST_CASE("temperature 0 is the most probable token, and small temperatures come close without overflow") {
+  check_near(sampling_distribution(logits_of(p), {.temperature = 0}), {0, 1, 0, 0, 0});
+  check_near(sampling_distribution(std::vector<double>{-3e4, 5e4, 4.9e4}, {.temperature = 1e-3}), {0, 1, 0});
+  Random random(1);
+  for (int i = 0; i < 20; ++i) CHECK(sample(logits_of(p), {.temperature = 0}, random) == 1);
+  CHECK(sample(logits_of(p), {.temperature = 0, .banned = {1}}, random) == 3);
+  CHECK(sample(std::vector<double>{2, 5, 5}, {.temperature = 0}, random) == 1);  // the first of equals
+}
+
+TEST_CASE("top_k, top_p and banned cut, and what is left is normalised") {
+  check_near(sampling_distribution(logits_of(p), {.top_k = 2}), {0, 0.4 / 0.65, 0, 0.25 / 0.65, 0});
+  check_near(sampling_distribution(logits_of(p), {.top_k = 99}), p);
+  check_near(sampling_distribution(logits_of(p), {.top_p = 0.6}),
+             {0, 0.4 / 0.65, 0, 0.25 / 0.65, 0});  // 0.4 < 0.6 ≤ 0.65
+  check_near(sampling_distribution(logits_of(p), {.top_p = 0.7}), {0, 0.4 / 0.85, 0, 0.25 / 0.85, 0.2 / 0.85});
+  check_near(sampling_distribution(logits_of(p), {.top_p = 1e-9}), {0, 1, 0, 0, 0});  // never nothing
+  // top_p is a share of what top_k has left: of 0.4, 0.25, 0.2 the first two are 0.65 / 0.85 = 0.76
+  check_near(sampling_distribution(logits_of(p), {.top_k = 3, .top_p = 0.7}), {0, 0.4 / 0.65, 0, 0.25 / 0.65, 0});
+  check_near(sampling_distribution(logits_of(p), {.banned = {1, 4}}), {0.25, 0, 0.125, 0.625, 0});
+}
+
+TEST_CASE("100,000 draws follow the distribution") {
+  // 99.9 % quantiles of χ² with 4, 4 and 2 degrees of freedom
+  CHECK(chi_squared({}, 100'000) < 18.47);
+  CHECK(chi_squared({.temperature = 1.7}, 100'000) < 18.47);
+  CHECK(chi_squared({.temperature = 0.8, .top_k = 4, .top_p = 0.95, .banned = {1}}, 100'000) < 13.82);
+}
+
+TEST_CASE("the same draws for a seed, on every machine") {
+  Random random(5);
+  std::vector<Id> drawn;
+  for (int i = 0; i < 12; ++i) drawn.push_back(sample(logits_of(p), {}, random));
+  // by hand: the uniform numbers of Random(5) against the cumulative probabilities 0.1, 0.5, 0.55, 0.8, 1
+  Random uniforms(5);
+  for (const Id id : drawn) {
+    const double u = uniforms.uniform();
+    CHECK(id == (u < 0.1 ? 0 : u < 0.5 ? 1 : u < 0.55 ? 2 : u < 0.8 ? 3 : 4));
+  }
+}
+
+TEST_CASE("options out of range are named") {
+  const std::vector<double> two{0, 0};
+  CHECK_THROWS_WITH_AS(sampling_distribution(two, {.temperature = -1}),
+                       "sampling: a temperature of -1; it must not be negative", UsageError);
+  CHECK_THROWS_WITH_AS(sampling_distribution(two, {.top_p = 0}),
+                       "sampling: top_p of 0; it must be above 0 and at most 1", UsageError);
+  CHECK_THROWS_WITH_AS(sampling_distribution(two, {.top_p = 1.5}),
+                       "sampling: top_p of 1.5; it must be above 0 and at most 1", UsageError);
+  CHECK_THROWS_WITH_AS(sampling_distribution(two, {.banned = {0, 1}}), "sampling: every one of 2 tokens is banned",
+                       UsageError);
+}
