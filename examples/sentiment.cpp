@@ -16,24 +16,23 @@ struct Settings {
   Design design;
   std::string file = "sentiment.safetensors", resume;
   std::vector<std::string> classify;
-  bool interactive = false, quiet = false, counts = true, counts_wanted = false;
+  bool interactive = false, quiet = false;
+  bool both_ways = false, one_way = false, with_counts = false, no_counts = false;
   Index epochs = 0, threads = 1, seeds = 1;
   std::uint64_t seed = 1;
 };
 
 constexpr int status_of_interrupt = 130;
 
-std::string name_of(const Model& model) {
-  return fmt::format("{}{}{}", model.design.bidirectional ? "bidirectional " : "", model.design.cell,
-                     model.counts ? " with counts" : "");
-}
-
 /// Naive Bayes of words and bigrams; the network may build on its counts, and has to beat it.
 NaiveBayes naive_bayes(const Corpus& corpus) {
   return NaiveBayes::fit(corpus.train.words, corpus.train.labels, corpus.classes.size());
 }
 
-Vocab vocabulary(const Corpus& corpus) { return Vocab::of_words(corpus.train.all_words(), {.min_count = 2}); }
+std::optional<NaiveBayes> wanted_counts(const Settings& s, const Corpus& corpus) {
+  if (s.no_counts || corpus.classes.size() != 2) return {};
+  return naive_bayes(corpus);
+}
 
 struct Baselines {
   double majority, naive_bayes;
@@ -50,17 +49,10 @@ Baselines baselines(const Corpus& corpus) {
 
 // ---- what is printed
 
-double unknown_percentage(const Vocab& vocab, const Texts& texts) {
-  Index unknown = 0;
-  for (const Words& words : texts.words) {
-    for (const std::string& word : words) unknown += vocab.contains(word) ? 0 : 1;
-  }
-  return 100 * static_cast<double>(unknown) / static_cast<double>(texts.tokens());
-}
-
 void print_data(const Plan& plan, const Corpus& corpus) {
   fmt::print("{}\n", bold(plan.data));
-  fmt::print("  {} texts with the labels {}{}\n", format_count(corpus.size), fmt::join(corpus.classes, " and "),
+  fmt::print("  {} texts with the labels {}{}\n", format_count(corpus.size),
+             fmt::join(corpus.classes, corpus.classes.size() == 2 ? " and " : ", "),
              corpus.latin1 ? " (not UTF-8, read as Latin-1)" : "");
   if (plan.test.empty()) {
     fmt::print("  {} for training, {} for validation, {} for testing, by the hash of each text (bucket {} of 0 … 9)\n",
@@ -76,25 +68,10 @@ void print_model(const Model& model, const Corpus& corpus) {
   fmt::print("  {} words seen twice or more in training; unknown are {:.1f} % of its words and {:.1f} % in testing\n\n",
              format_count(model.vocab.size() - 1), unknown_percentage(model.vocab, corpus.train),
              unknown_percentage(model.vocab, corpus.test));
-  fmt::print("{}\n{}\n", bold(name_of(model)), model.params.summary());
-}
-
-void print_epoch(const Training& training, double speed, double seconds) {
-  if (training.epochs() == 1)
-    fmt::print("epoch  training loss  validation loss  validation accuracy  tokens/s   time\n");
-  fmt::print("{:5}  {:13.4f}  {:15.4f}  {:19.3f}  {:>8}  {:>5}\n", training.epochs(), training.train_loss.back(),
-             training.valid_loss.back(), training.valid_accuracy.back(), format_count(static_cast<Index>(speed)),
-             format_duration(seconds));
-  std::fflush(stdout);
-}
-
-void print_curve(const Training& training, const std::filesystem::path& svg) {
-  std::vector<double> epochs(training.epochs());
-  std::iota(epochs.begin(), epochs.end(), 1.0);
-  Plot plot("Loss", "epoch", "nats per text");
-  plot.curve("training", epochs, training.train_loss).curve("validation", epochs, training.valid_loss);
-  plot.save_svg(svg);
-  fmt::print("\n{}", plot.to_terminal(std::min<Index>(terminal_width(stdout), 90), 14));
+  fmt::print("{}\n{}\n", bold(model.name()), model.params.summary());
+  if (model.counts) {
+    fmt::print("The counts were made from the texts for training, so the loss is small there from the start.\n\n");
+  }
 }
 
 void print_results(const Model& model, const Texts& test, const Judged& judged, const Baselines& base) {
@@ -102,10 +79,15 @@ void print_results(const Model& model, const Texts& test, const Judged& judged, 
   Table table({fmt::format("test accuracy, {} texts", format_count(test.size())), ""});
   table.row({"the most frequent class", fmt::format("{:.3f}", base.majority)});
   table.row({"naive Bayes, words and bigrams", fmt::format("{:.3f}", base.naive_bayes)});
-  table.row({name_of(model), fmt::format("{:.3f} ± {:.3f} (standard error)", judged.accuracy, error)});
+  table.row({model.name(), fmt::format("{:.3f} ± {:.3f} (standard error)", judged.accuracy, error)});
   fmt::print("\n{}\n{}\n", table.to_string(), confusion(model, test, judged));
   fmt::print("{}\n{}\n", bold("The surest mistakes"), surest_mistakes(model, test, judged, 10));
   fmt::print("{}: {}\n{}", bold("What decisions rested on"), legend(model), decisions(model, test, judged));
+}
+
+void print_result(const std::string& accuracy, const std::string& of, const Baselines& base) {
+  fmt::print("test accuracy {} ({}); naive Bayes {:.3f}, most frequent class {:.3f}\n", accuracy, of, base.naive_bayes,
+             base.majority);
 }
 
 // ---- what it does
@@ -135,14 +117,16 @@ Plan plan_to_resume(const Settings& s, const Checkpoint& file) {
 }
 
 void check_same_texts(const Model& model, const Corpus& corpus, const Settings& s) {
-  require<FileError>(model.classes == corpus.classes && model.vocab == vocabulary(corpus),
+  const bool same_words = model.classes == corpus.classes && model.vocab == vocabulary(corpus);
+  const auto counted = [](const NaiveBayes& bayes) { return bayes.counts().feature_counts; };
+  require<FileError>(same_words && (!model.counts || counted(*model.counts) == counted(naive_bayes(corpus))),
                      "{}: was not trained on the texts of {}; give the right ones with --data", s.resume, s.plan.data);
 }
 
 Corpus read(const Settings& s) {
   require<UsageError>(!s.plan.data.empty(), "there are no texts to train on: give some with --data FILE");
   Corpus corpus = read_corpus(s.plan.data, s.plan.test, s.plan.bucket);
-  require<UsageError>(corpus.classes.size() == 2 || !s.counts_wanted, "--with-counts needs two classes; {} has {}",
+  require<UsageError>(corpus.classes.size() == 2 || !s.with_counts, "--with-counts needs two classes; {} has {}",
                       s.plan.data, corpus.classes.size());
   return corpus;
 }
@@ -157,8 +141,8 @@ int train_and_report(Settings s) {
   check_writable(s.file);
   const Corpus corpus = read(s);
   const Stopwatch watch;
-  auto counts = s.counts && corpus.classes.size() == 2 ? std::optional(naive_bayes(corpus)) : std::nullopt;
-  Model model = file ? Model(*file) : Model(s.design, corpus.classes, vocabulary(corpus), std::move(counts), s.seed);
+  Model model =
+      file ? Model(*file) : Model(s.design, corpus.classes, vocabulary(corpus), wanted_counts(s, corpus), s.seed);
   Training training;
   if (file) {
     check_same_texts(model, corpus, s);
@@ -188,11 +172,14 @@ int train_and_report(Settings s) {
     print_results(model, corpus.test, judged, base);
     fmt::print("\n{} {} after {}, with its curve in {}\n", bold("The model is in"), s.file,
                format_duration(watch.seconds()), svg);
-    fmt::print("Try: --classify \"what a film\" or --interactive{}\n\n",
-               s.file == Settings().file ? "" : " with --model " + s.file);
+    fmt::print("{}\n",
+               s.plan.test.empty()
+                   ? "It is one seed and one split: --seeds 3 and --bucket 1 (2 … 9) tell how much hangs on them."
+                   : "It is one seed: --seeds 3 tells how much hangs on it.");
+    fmt::print("Use it with --classify \"what a film\" or --interactive{}\n\n",
+               s.file == Settings().file ? "" : " and --model " + s.file);
   }
-  fmt::print("test accuracy {:.3f} of {} ({} texts); naive Bayes {:.3f}, the most frequent class {:.3f}\n",
-             judged.accuracy, name_of(model), corpus.test.size(), base.naive_bayes, base.majority);
+  print_result(fmt::format("{:.3f}", judged.accuracy), fmt::format("{} texts", corpus.test.size()), base);
   return 0;
 }
 
@@ -200,7 +187,7 @@ int train_and_report(Settings s) {
 int repeat(const Settings& s) {
   const Corpus corpus = read(s);
   const Vocab vocab = vocabulary(corpus);
-  const auto counts = s.counts && corpus.classes.size() == 2 ? std::optional(naive_bayes(corpus)) : std::nullopt;
+  const std::optional<NaiveBayes> counts = wanted_counts(s, corpus);
   if (!s.quiet) {
     print_data(s.plan, corpus);
     fmt::print("\nseed  validation accuracy  test accuracy   time\n");
@@ -214,16 +201,15 @@ int repeat(const Settings& s) {
     train(s.plan, model, training, corpus, s.quiet, [](double, double) {});
     if (interrupted != 0) return status_of_interrupt;
     results.push_back(judge(model, Prepared(model, corpus.test)).accuracy);
-    name = name_of(model);
+    name = model.name();
     if (s.quiet) continue;
     fmt::print("{:4}  {:19.3f}  {:13.3f}  {:>5}\n", seed, training.valid_accuracy.back(), results.back(),
                format_duration(watch.seconds()));
     std::fflush(stdout);
   }
-  const Baselines base = baselines(corpus);
-  fmt::print("{}test accuracy {} of {} ({} texts, {} seeds); naive Bayes {:.3f}, the most frequent class {:.3f}\n",
-             s.quiet ? "" : "\n", summarize_runs(results).to_string(), name, corpus.test.size(), s.seeds,
-             base.naive_bayes, base.majority);
+  if (!s.quiet) fmt::print("\n{}\n", name);
+  print_result(summarize_runs(results).to_string(), fmt::format("{} texts, {} seeds", corpus.test.size(), s.seeds),
+               baselines(corpus));
   return 0;
 }
 
@@ -232,7 +218,6 @@ void print_class(const Model& model, std::string text, bool quiet) {
   const Words words = words_of({text})[0];
   const std::vector<double> p = model.classify(words);
   const Id chosen = most_probable(p);
-
   fmt::print("{} {:.3f}\n", bold(class_name(model, chosen)), p[static_cast<Index>(chosen)]);
   if (!quiet) fmt::print("{}", explained(model, words, chosen));
 }
@@ -268,49 +253,56 @@ constexpr const char* examples = R"(Examples:
   sentiment --interactive --model gru.safetensors  a class for every line you type)";
 
 void add_options(CLI::App& app, Settings& s) {
+  constexpr Index many = 1 << 20;
   app.option_defaults()->always_capture_default();
-  const auto positive = CLI::Range(Index{1}, Index{1} << 20);
-  app.add_option("--data", s.plan.data,
-                 "Labelled texts to learn from: a .csv of labels and texts, or lines of 'label text'.")
-      ->type_name("FILE");
-  app.add_option("--test", s.plan.test, "Labelled texts to test on, instead of a tenth of --data.")->type_name("FILE");
-  app.add_option("--bucket", s.plan.bucket,
-                 "Which tenth of --data to test on, by the hash of the text; the next is for validation.")
-      ->check(CLI::Range(0, 9));
-  app.add_option("--cell", s.design.cell, "The recurrent cell.")->check(CLI::IsMember(cells));
-  app.add_flag("--bidirectional,!--no-bidirectional", s.design.bidirectional,
-               "Read each text from both ends, or from its start alone.");
-  app.add_option("--hidden", s.design.hidden, "Units of a layer in each direction.")->check(positive);
-  app.add_option("--layers", s.design.layers, "Layers on top of each other.")->check(CLI::Range(1, 100));
-  app.add_option("--embed", s.design.embed, "Numbers that stand for a word.")->check(positive);
-  app.add_option("--dropout", s.design.dropout,
-                 "Share of embedded words' and pooled features' numbers that training zeroes.")
-      ->check(CLI::Range(0.0, 0.99));
-  app.add_option("--word-dropout", s.design.word_dropout, "Share of words that training takes for unknown.")
-      ->check(CLI::Range(0.0, 0.99));
-  app.add_flag("--with-counts,!--no-counts", s.counts,
-               "Add the fixed counts of naive Bayes to the network's logit (two classes).");
-  app.add_option("--epochs", s.epochs, "Passes over the texts for training.")->check(positive)->default_str("5");
-  app.add_option("--batch", s.plan.batch, "Texts in a step.")->check(positive);
-  app.add_option("--rate", s.plan.rate, "AdamW's learning rate at the start; it falls linearly to 2 % of this.")
-      ->check(CLI::PositiveNumber);
-  app.add_option("--seed", s.seed,
-                 "Another seed is another start, order and dropout; the same seed gives the same model.");
-  app.add_option("--seeds", s.seeds,
-                 "Train with so many seeds from --seed on, and print mean and spread; nothing is saved.")
-      ->check(positive);
-  app.add_option("--threads", s.threads, "Threads to compute with.")->check(CLI::Range(1, 1024));
-  app.add_option("--save,--model", s.file,
-                 "The model's file: training writes it after each epoch, --classify and --interactive read it.")
-      ->type_name("FILE");
-  app.add_option("--resume", s.resume,
-                 "Go on with the training that wrote this file, and save to it again unless --save says otherwise.")
-      ->type_name("FILE");
-  app.add_option("--classify", s.classify, "Tell the class of a text with a saved model; can be given several times.")
+  const auto file = [&](const char* name, std::string& value, const char* help) {
+    return app.add_option(name, value, help)->type_name("FILE");
+  };
+  const auto count = [&](const char* name, auto& value, Index low, Index high, const char* help) {
+    return app.add_option(name, value, help)->type_name("N")->check(CLI::Range(low, high).description(""));
+  };
+  const auto share = [&](const char* name, double& value, const char* help) {
+    return app.add_option(name, value, help)->type_name("P")->check(CLI::Range(0.0, 0.99).description(""));
+  };
+  file("--data", s.plan.data,
+       "Labelled texts to learn from: a .csv of labels and texts, or lines of a label and a text.");
+  file("--test", s.plan.test, "Labelled texts to test on; without this, a tenth of --data, held back.");
+  count("--bucket", s.plan.bucket, 0, 9, "Which tenth is held back (0 to 9), by the hash of each text.");
+
+  app.add_option("--cell", s.design.cell, "The recurrent cell.")->type_name("CELL")->check(CLI::IsMember(cells));
+  app.add_flag("--bidirectional", s.both_ways, "Read each text from both ends (the default).");
+  app.add_flag("--no-bidirectional", s.one_way, "Read each text from its start alone.");
+  count("--hidden", s.design.hidden, 1, many, "Units of a layer, in each direction.");
+  count("--layers", s.design.layers, 1, 100, "Layers on top of each other.");
+  count("--embed", s.design.embed, 1, many, "Numbers that stand for a word.");
+  share("--dropout", s.design.dropout,
+        "Share of the numbers zeroed in training: of words, between layers, of the pooled states.");
+  share("--word-dropout", s.design.word_dropout, "Share of the words taken for unknown in training.");
+  app.add_flag("--with-counts", s.with_counts,
+               "Add the fixed counts of naive Bayes to the logit of two classes (the default).");
+  app.add_flag("--no-counts", s.no_counts, "Let the network decide alone.");
+
+  count("--epochs", s.epochs, 1, many, "Passes over the texts.")->default_str("5");
+  count("--batch", s.plan.batch, 1, many, "Texts in a step.");
+  app.add_option("--rate", s.plan.rate, "AdamW's rate at the start; it falls linearly to 2 % of that.")
+      ->type_name("R")
+      ->check(CLI::Range(1e-9, 1e3).description(""));
+  count("--seed", s.seed, 0, Index{1} << 53,
+        "Decides the start, the order and the dropout: the same seed, the same model.");
+  count("--seeds", s.seeds, 1, many,
+        "Train with this many seeds, from --seed on, and print mean and spread; saves nothing.");
+  count("--threads", s.threads, 1, 1024, "Threads to compute with; small models gain nothing from a second one.");
+  file("--save,--model", s.file,
+       "The model's file: training writes it after each epoch; --classify and --interactive read it.");
+  app.add_option("--classify", s.classify, "Tell the class of this text; may be given several times.")
       ->type_name("TEXT")
-      ->allow_extra_args(false);
-  app.add_flag("--interactive", s.interactive, "Tell the class of every line that is typed, with a saved model.");
-  app.add_flag("--quiet", s.quiet, "Print nothing but the result.");
+      ->default_str("")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_flag("--interactive", s.interactive, "Tell the class of every line that is typed.");
+  file("--resume", s.resume, "Go on with the training that wrote this file, as if it had never stopped.");
+  app.add_flag("--quiet", s.quiet, "Print the result alone.");
   app.footer(examples);
 }
 
@@ -321,14 +313,19 @@ void check_options(const CLI::App& app, Settings& s) {
       require<UsageError>(app.count(name) == 0, "{} has no meaning with {}", name, mode);
     }
   };
-  const auto for_new_models = {"--bucket", "--cell",    "--bidirectional", "--hidden",      "--layers",
-                               "--embed",  "--dropout", "--word-dropout",  "--with-counts", "--batch",
-                               "--rate",   "--seed",    "--seeds"};
+  const auto for_new_models = {"--bucket",       "--cell",        "--bidirectional", "--no-bidirectional",
+                               "--hidden",       "--layers",      "--embed",         "--dropout",
+                               "--word-dropout", "--with-counts", "--no-counts",     "--batch",
+                               "--rate",         "--seed",        "--seeds"};
+  for (const std::string& text : s.classify) require<UsageError>(!is_blank(text), "--classify: the text is empty");
   if (!s.classify.empty() || s.interactive) {
     const std::string mode = s.interactive ? "--interactive" : "--classify";
     refuse(mode, {"--data", "--test", "--epochs", "--resume"});
     refuse(mode, for_new_models);
   }
+  if (s.one_way) refuse("--no-bidirectional", {"--bidirectional"});
+  if (s.no_counts) refuse("--no-counts", {"--with-counts"});
+  s.design.bidirectional = !s.one_way;
   if (!s.resume.empty()) {
     refuse("--resume", for_new_models);
     if (app.count("--save") == 0) s.file = s.resume;
@@ -336,7 +333,6 @@ void check_options(const CLI::App& app, Settings& s) {
     s.plan.epochs = s.epochs;
   }
   if (app.count("--seeds") > 0) refuse("--seeds", {"--save"});
-  s.counts_wanted = app.count("--with-counts") > 0 && s.counts;
 }
 
 int run(int argc, char** argv) {
@@ -348,11 +344,11 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? 0 : 2; }
   check_options(app, settings);
   set_threads(settings.threads);
+  if (!settings.classify.empty() || settings.interactive) return use(settings);
   std::signal(SIGINT, [](int) {
     interrupted = 1;
-    std::signal(SIGINT, SIG_DFL);
+    std::signal(SIGINT, SIG_DFL);  // the second time it ends the program at once
   });
-  if (!settings.classify.empty() || settings.interactive) return use(settings);
   return settings.seeds > 1 ? repeat(settings) : train_and_report(settings);
 }
 

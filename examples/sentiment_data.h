@@ -1,6 +1,7 @@
 // The texts behind `sentiment`: a file of labelled texts becomes words, classes and three parts.
 #pragma once
 
+#include <algorithm>
 #include <set>
 
 #include <unroll/unroll.h>
@@ -28,11 +29,6 @@ struct Texts {
   std::vector<Id> labels;
 
   Index size() const { return texts.size(); }
-  Index tokens() const {
-    Index n = 0;
-    for (const Words& w : words) n += w.size();
-    return n;
-  }
   Words all_words() const {
     Words all;
     for (const Words& w : words) all.insert(all.end(), w.begin(), w.end());
@@ -50,6 +46,7 @@ struct Texts {
 };
 
 struct Corpus {
+  std::string path;
   std::vector<std::string> classes;  ///< the labels, sorted: their places are the class ids
   Texts train, valid, test;
   Index size = 0;       ///< texts in the file
@@ -83,6 +80,7 @@ inline Corpus read_corpus(const std::string& path, const std::string& test_path,
                      rows.size());
 
   Corpus corpus;
+  corpus.path = path;
   corpus.classes = {labels.begin(), labels.end()};
   corpus.size = rows.size();
   corpus.latin1 = report.latin1;
@@ -100,6 +98,21 @@ inline Corpus read_corpus(const std::string& path, const std::string& test_path,
     corpus.test = corpus.valid = to_texts(read_labelled(test_path, corpus.classes), corpus.classes);
   }
   return corpus;
+}
+
+/// The words that occur twice or more in the texts for training. Errors: there is none.
+inline Vocab vocabulary(const Corpus& corpus) {
+  std::set<std::string> seen;
+  const Words words = corpus.train.all_words();
+  const bool any = std::ranges::any_of(words, [&](const std::string& word) { return !seen.insert(word).second; });
+  require<FileError>(any, "{}: no word occurs twice in the texts for training", corpus.path);
+  return Vocab::of_words(words, {.min_count = 2});
+}
+
+inline double unknown_percentage(const Vocab& vocab, const Texts& texts) {
+  const Words words = texts.all_words();
+  const auto unknown = std::ranges::count_if(words, [&](const std::string& word) { return !vocab.contains(word); });
+  return 100 * static_cast<double>(unknown) / static_cast<double>(words.size());
 }
 
 }  // namespace sentiment

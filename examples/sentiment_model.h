@@ -60,11 +60,7 @@ class Model {
   }
 
   /// The model of a file. Errors: as read_safetensors; a file that is not one of ours.
-  explicit Model(const Checkpoint& file)
-      : Model(design_of(file), get_strings(file, "classes"),
-              Vocab::from_tokens(Vocab::Kind::words, get_strings(file, "vocabulary")), counts_of(file)) {
-    restore_params(file, params);
-  }
+  explicit Model(const Checkpoint& file) : Model(file, design_of(file)) {}
 
   Checkpoint checkpoint() const {
     Checkpoint file;
@@ -88,6 +84,11 @@ class Model {
     return file;
   }
 
+  /// "bidirectional lstm with counts"
+  std::string name() const {
+    return fmt::format("{}{}{}", design.bidirectional ? "bidirectional " : "", design.cell,
+                       counts ? " with counts" : "");
+  }
   bool binary() const { return classes.size() == 2; }
   /// What the counts add to the log-odds of the second class.
   double counts_logit(const Words& words) const { return counts ? counts_weight * counts->ratio_sum(words) : 0; }
@@ -151,6 +152,12 @@ class Model {
   Params params;
 
  private:
+  Model(const Checkpoint& file, Design design)
+      : Model(std::move(design), get_strings(file, "classes"),
+              Vocab::from_tokens(Vocab::Kind::words, get_strings(file, "vocabulary")), counts_of(file)) {
+    restore_params(file, params);
+  }
+
   AnyLayer encoder() {
     const auto cell = cells.find(design.cell);
     require<FileError>(cell != cells.end(), "there is no cell '{}'", design.cell);

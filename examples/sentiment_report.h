@@ -1,4 +1,4 @@
-// What `sentiment` says about its decisions.
+// What `sentiment` says about its training and its decisions.
 #pragma once
 
 #include <limits>
@@ -6,6 +6,26 @@
 #include <unroll/examples/sentiment_training.h>
 
 namespace sentiment {
+
+/// A row of the table of epochs, for the last one; above the first row its header.
+inline void print_epoch(const Training& training, double speed, double seconds) {
+  if (training.epochs() == 1)
+    fmt::print("epoch  training loss  validation loss  validation accuracy  tokens/s   time\n");
+  fmt::print("{:5}  {:13.4f}  {:15.4f}  {:19.3f}  {:>8}  {:>5}\n", training.epochs(), training.train_loss.back(),
+             training.valid_loss.back(), training.valid_accuracy.back(), format_count(static_cast<Index>(speed)),
+             format_duration(seconds));
+  std::fflush(stdout);
+}
+
+/// The losses as a picture in the terminal, and as a file.
+inline void print_curve(const Training& training, const std::filesystem::path& svg) {
+  std::vector<double> epochs(training.epochs());
+  std::iota(epochs.begin(), epochs.end(), 1.0);
+  Plot plot("Loss", "epoch", "nats per text");
+  plot.curve("training", epochs, training.train_loss).curve("validation", epochs, training.valid_loss);
+  plot.save_svg(svg);
+  fmt::print("\n{}", plot.to_terminal(std::min<Index>(terminal_width(stdout), 90), 14));
+}
 
 /// The words in lines that fit the terminal, each on a background as strong as its weight against the strongest one.
 inline std::string shaded(const Words& words, const std::vector<double>& weights, Index indent) {
@@ -56,10 +76,10 @@ inline std::vector<Index> surest_first(const Judged& judged) {
   return order;
 }
 
-/// "  positive 0.998, is negative"
+/// "  said positive (0.998), is negative"
 inline std::string verdict(const Model& model, const Texts& texts, const Judged& judged, Index i) {
   const Id said = judged.chosen[i], is = texts.labels[i];
-  return fmt::format("  {} {:.3f}, {}\n", bold(class_name(model, said)), certainty(judged, i),
+  return fmt::format("  said {} ({:.3f}), {}\n", bold(class_name(model, said)), certainty(judged, i),
                      said == is ? green("right") : red("is " + class_name(model, is)));
 }
 

@@ -122,7 +122,11 @@ Tensor operator*(Tensor a, double b) {
                 wrt(a, [scale](const Array& dy, const Dest& da) { map_into(da, scale, dy); }));
 }
 Tensor operator*(double a, Tensor b) { return std::move(b) * a; }
-Tensor operator/(Tensor a, double b) { return std::move(a) * (1 / b); }
+Tensor operator/(Tensor a, double b) {
+  const auto over = [b](auto x) { return x / b; };
+  return record("divide", map("divide", over, a.value()),
+                wrt(a, [over](const Array& dy, const Dest& da) { map_into(da, over, dy); }));
+}
 Tensor operator/(double a, Tensor b) {
   Tensor c = constant(a, b);
   return std::move(c) / std::move(b);
