@@ -49,7 +49,6 @@ struct Tape::Memory {
   std::vector<Leaf> leaves;
   std::vector<std::uint32_t> leaf_table =
       std::vector<std::uint32_t>(64, 0);  // open addressing; 0 is empty, else index+1
-  std::vector<NodeId> watched;
 
   static constexpr Index block_bytes = Index{1} << 16;
   static thread_local std::vector<std::unique_ptr<Memory>> spare;
@@ -101,7 +100,6 @@ void Tape::clear() {
     memory_->leaves.clear();
     std::fill(memory_->leaf_table.begin(), memory_->leaf_table.end(), 0u);
   }
-  memory_->watched.clear();
   memory_->block = memory_->used = 0;
   count_ = 0;
 }
@@ -168,7 +166,6 @@ Tensor Tape::watch(const Tensor& x) {
   NodeId id = find("watch", x);
   if (id == no_node) id = add("watched", x.shape(), x.dtype());
   at(id).watched = true;
-  memory_->watched.push_back(id);
   return tensor(x.value(), id);
 }
 
@@ -230,6 +227,9 @@ void Tape::finish_view(NodeId id) {
 void Tape::give(NodeId id, Array g) {
   if (id == no_node) return;
   Node& x = at(id);
+  require(g.shape() == x.shape && g.dtype() == x.dtype,
+          "a rule returned a gradient {} {} for an input {} {} (the result of '{}')", name(g.dtype()), g.shape(),
+          name(x.dtype), x.shape, x.op);
   if (x.grad.defined() && x.grad.same_place(g)) return;
   const bool own_memory = x.parent == no_node || x.watched;
   if (!x.grad.defined() && own_memory && x.forward == no_node && (x.uses == 1 || g.reusable())) {
@@ -241,13 +241,17 @@ void Tape::give(NodeId id, Array g) {
 
 void Tape::give_broadcast(NodeId id, Array g) {
   if (id == no_node) return;
-  give(id, sum_to(g, at(id).shape));
+  give(id, g.shape() == at(id).shape ? std::move(g) : sum_to(g, at(id).shape));
 }
 
 void Tape::give_product(NodeId id, Array a, Array g) {
   if (id == no_node) return;
   Memory& m = *memory_;
   Node& x = at(id);
+  require(x.shape.ndim() == 2 && x.shape[0] == a.cols() && x.shape[1] == g.cols() && a.rows() == g.rows() &&
+              a.dtype() == x.dtype && g.dtype() == x.dtype,
+          "outer: aᵀ dy of {} {} and {} {} is no gradient of {} {} (the result of '{}')", name(a.dtype()), a.shape(),
+          name(g.dtype()), g.shape(), name(x.dtype), x.shape, x.op);
   if (x.pairs < 0) {
     x.pairs = static_cast<std::int32_t>(m.pairs_in_use++);
     if (m.pairs.size() < m.pairs_in_use) m.pairs.emplace_back();

@@ -7,9 +7,11 @@ import collections
 import csv
 import hashlib
 import json
+import math
 import os
 import pathlib
 import pty
+import random
 import re
 import signal
 import struct
@@ -33,6 +35,21 @@ def parts(path, bucket=0):
             number = int(hashlib.md5(clean.encode()).hexdigest()[:8], 16) % 10
             chosen["test" if number == bucket else "valid" if number == (bucket + 1) % 10 else "train"].append((label, text))
     return chosen
+
+
+def features(words):
+    marked = ["<s>", *words, "</s>"]
+    return set(words) | {" ".join(pair) for pair in zip(marked, marked[1:])}
+
+
+def log_ratios(rows):
+    """Binarised naive Bayes with α = 1 (Wang and Manning, 2012): ln P(f | 1) / P(f | 0), and ln P(1) / P(0)."""
+    counts = {label: collections.Counter(f for own, text in rows if own == label for f in features(text.split())) for label in "01"}
+    known = set(counts["0"]) | set(counts["1"])
+    total = {label: sum(counts[label].values()) + len(known) for label in "01"}
+    ratios = {f: math.log((counts["1"][f] + 1) / total["1"]) - math.log((counts["0"][f] + 1) / total["0"]) for f in known}
+    share = sum(label == "1" for label, _ in rows) / len(rows)
+    return ratios, math.log(share / (1 - share))
 
 
 def header_of(model):
@@ -133,6 +150,46 @@ class SentimentProgram(unittest.TestCase):
     def test_counts_are_an_option(self):
         self.train("--epochs", 1, "--quiet", "--no-counts")
         self.assertNotIn("counts/features", header_of(self.folder / "sentiment.safetensors"))
+
+    def test_naive_bayes_and_its_counts(self):
+        random.seed(1)
+        letters = "abcdefghijklmnopqrst"
+        rows = []
+        for _ in range(300):
+            label = random.choice("01")
+            text = " ".join(2 * random.choice(letters[:14] if label == "0" else letters[6:]) for _ in range(random.randint(1, 6)))
+            rows.append((label, text))
+        (self.folder / "letters.csv").write_text("".join(f"{label},{text}\n" for label, text in rows))
+        out = self.run_program("--data", "letters.csv", *TINY, "--epochs", 1).stdout
+        part = parts(self.folder / "letters.csv")
+        ratios, prior = log_ratios(part["train"])
+        right = [(prior + sum(ratios.get(f, 0) for f in features(text.split())) > 0) == (label == "1") for label, text in part["test"]]
+        self.assertEqual(RESULT.fullmatch(out.splitlines()[-1])[3], f"{sum(right) / len(right):.3f}")
+
+        # Without its last layer the network is silent: the counts decide, with three tenths of the sum of their ratios.
+        model = self.folder / "sentiment.safetensors"
+        content = bytearray(model.read_bytes())
+        elements = 8 + struct.unpack("<Q", content[:8])[0]
+        for name in ["head.w", "head.b"]:
+            begin, end = header_of(model)[name]["data_offsets"]
+            content[elements + begin : elements + end] = bytes(end - begin)
+        model.write_bytes(content)
+        words = ["aa", "kk", "bb", "kk", "unseen", "tt"]
+        log_odds = 0.3 * sum(ratios.get(f, 0) for f in features(words))
+        p = 1 / (1 + math.exp(-abs(log_odds)))
+        told = self.run_program("--classify", " ".join(words)).stdout.splitlines()
+        self.assertEqual(told[1], f"{int(log_odds > 0)} {p:.3f}")
+        weights = [0.0] * len(words)
+        seen = set()
+        for f, *places in [(w, i, i) for i, w in enumerate(words)] + [("<s> aa", 0, 0), ("tt </s>", 5, 5)] + [
+            (f"{a} {b}", i, i + 1) for i, (a, b) in enumerate(zip(words, words[1:]))
+        ]:
+            for i in places if f not in seen else []:
+                weights[i] += ratios.get(f, 0) / 2
+            seen.add(f)
+        strongest = max(map(abs, weights))
+        shown = [f"{w}({x / strongest:+.1f})" if abs(x / strongest) >= 0.05 else w for w, x in zip(words, weights)]
+        self.assertEqual(told[2].split(), shown)
 
     def test_several_seeds(self):
         out = self.train("--epochs", 1, "--seeds", 2)

@@ -385,6 +385,14 @@ TEST_CASE("errors: rules of one's own") {
                        "a rule returned a gradient of shape [4, 3] for an input of shape [3, 4]", ShapeError);
   CHECK_THROWS_WITH_AS(backward([](const Array&) { return Array::zeros({4}, f32); }),
                        "a rule returned a gradient of shape [4] for an input of shape [3, 4]", ShapeError);
+  CHECK_THROWS_WITH_AS(backward([](const Array&) {
+                         return Array::zeros({3, 4}, f64);
+                       }),
+                       "a rule returned a gradient f64 [3, 4] for an input f32 [3, 4] (the result of 'watched')",
+                       ShapeError);
+  CHECK_THROWS_WITH_AS(
+      backward(outer(zeros({3, 2}))),
+      "outer: aᵀ dy of f32 [3, 2] and f32 [3, 4] is no gradient of f32 [3, 4] (the result of 'watched')", ShapeError);
   CHECK_NOTHROW(backward([](const Array&) {
     return Array::zeros({2, 3, 4}, f32);
   }));  // summed, as of a broadcast input

@@ -89,6 +89,18 @@ TEST_CASE("gradcheck: a result that is not a number fails") {
   CHECK(!report.passed());
   CHECK(std::isnan(report.worst()));
   CHECK(report.str().find("FAIL") != std::string::npos);
+  // One NaN in a gradient, after elements that are right.
+  const GradcheckReport last = gradcheck(
+      [](auto x) {
+        return record("last", x.value(), wrt(x, [](const Array& dy) {
+                        Array dx = dy.copy();
+                        dx.set_flat(2, std::nan(""));
+                        return dx;
+                      }));
+      },
+      {{4}});
+  CHECK(!last.passed());
+  CHECK(last.rows[0].element == 2);
 }
 
 TEST_CASE("gradcheck: inputs of one's own, and lambdas over a span") {

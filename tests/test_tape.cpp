@@ -250,7 +250,9 @@ TEST_CASE("grads: order, sums, scale and norm") {
               c = Scope(second)("c", {2}, constant(3)), idle = Scope(second)("idle", {2, 1}, constant(3));
   const auto run = [&](double factor) {
     Tape tape;
-    return tape.backward(sum(c * c) * factor + sum(b * b) + sum(a));
+    const Tensor from_c = sum(c * c) * factor;  // used in another order than created
+    const Tensor from_b = from_c + sum(b * b);
+    return tape.backward(from_b + sum(a));
   };
   Grads grads = run(1);
   REQUIRE(grads.size() == 3);
