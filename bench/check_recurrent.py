@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""Checks the loss and every gradient of bench/recurrent against a float64 reference computed here with numpy.
+"""Checks the loss and every gradient of bench/recurrent, or of a peer, against a float64 reference computed here.
 
-usage: check_recurrent.py PROGRAM [--cell CELL ...] [--batch B] [--steps T] [--input I] [--hidden H] [-- OPTION ...]
+usage: check_recurrent.py PROGRAM [--cell CELL ...] [--batch B] [--steps T] [--input I] [--hidden H] [--mode MODE]
+                          [-- OPTION ...]
        check_recurrent.py --self-test
 
-The program is called as
-  PROGRAM --cell C --batch B --steps T --input I --hidden H --mode train --check-dir DIR OPTION ...
+The program, which for a name in .py is Python's, is called as
+  PROGRAM --cell C --batch B --steps T --input I --hidden H --mode MODE --check-dir DIR OPTION ...
 It reads raw float32 from DIR: x.bin [T, B, I], W.bin [I, G*H], U.bin [H, G*H], b.bin [G*H], and bn.bin [H] (gru) or
 P.bin [3, H] (custom); it writes the gradients of the mean of squares of all outputs to dW.bin, dU.bin, db.bin,
 dbn.bin, dP.bin in the same layout, and prints one line of JSON with "loss". Status 3 means: this cell is not supported.
+With --mode infer only the loss is compared. Needs numpy.
 
 Exit status: 0 every supported cell agrees, 1 one does not (or none is supported), 2 a bad command line.
 """
@@ -155,8 +157,9 @@ def run_program(args, cell, params, x):
         folder = Path(name)
         for stem, values in {"x": x, **params}.items():
             values.tofile(folder / f"{stem}.bin")
-        command = [args.program, "--cell", cell, "--batch", args.batch, "--steps", args.steps, "--input", args.input,
-                   "--hidden", args.hidden, "--mode", "train", "--check-dir", folder, *args.options]
+        program = [sys.executable, args.program] if args.program.endswith(".py") else [args.program]
+        command = [*program, "--cell", cell, "--batch", args.batch, "--steps", args.steps, "--input", args.input,
+                   "--hidden", args.hidden, "--mode", args.mode, "--check-dir", folder, *args.options]
         try:
             done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=600)
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -173,6 +176,8 @@ def run_program(args, cell, params, x):
         except (ValueError, KeyError, TypeError):
             raise ValueError(f'expected JSON with a number "loss", found {lines[-1][:200]}') from None
         grads = {}
+        if args.mode == "infer":
+            return loss, grads
         for stem, values in params.items():
             path = folder / f"d{stem}.bin"
             if not path.exists():
@@ -198,7 +203,7 @@ def check(args, cell):
         return None
     loss, grads = reference(cell, params, x)
     errors = {"loss": relative_error(result[0], loss)}
-    errors |= {"d" + name: relative_error(result[1][name], grads[name]) for name in grads}
+    errors |= {"d" + name: relative_error(found, grads[name]) for name, found in result[1].items()}
     agrees = max(errors.values()) <= args.tolerance
     print(f"{'ok  ' if agrees else 'FAIL'} {cell:6s} " + "  ".join(f"{k} {e:.1e}" for k, e in errors.items()))
     return agrees
@@ -279,6 +284,7 @@ def main():
     ap.add_argument("--steps", type=positive, default=7)
     ap.add_argument("--input", type=positive, default=5)
     ap.add_argument("--hidden", type=positive, default=8)
+    ap.add_argument("--mode", choices=("train", "infer"), default="train", help="infer: only the loss is compared")
     ap.add_argument("--seed", type=int, default=0, help="of the weights and the input")
     ap.add_argument("--tolerance", type=float, default=1e-5, help="largest relative error (default 1e-5)")
     ap.add_argument("--self-test", action="store_true", help="check the reference itself; needs no program")

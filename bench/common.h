@@ -37,7 +37,6 @@ struct Options {
 };
 
 inline constexpr double rate = 1e-4;
-inline constexpr int not_supported = 3;  // the exit status of a cell that a program does not have
 
 inline void declare(CLI::App& app, Options& o) {
   const CLI::Range count(Index{1}, Index{1} << 30);

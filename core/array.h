@@ -93,19 +93,22 @@ class Array {
   Array(const Array& other) noexcept
       : buffer_(other.buffer_), data_(other.data_), shape_(other.shape_), stride_(other.stride_), dtype_(other.dtype_) {
     if (buffer_ != nullptr) buffer_->retain();
+    if (other.lent_) other.lent_ = false;
   }
   Array(Array&& other) noexcept
       : buffer_(std::exchange(other.buffer_, nullptr)),
         data_(std::exchange(other.data_, nullptr)),
         shape_(other.shape_),
         stride_(other.stride_),
-        dtype_(other.dtype_) {}
+        dtype_(other.dtype_),
+        lent_(std::exchange(other.lent_, false)) {}
   Array& operator=(Array other) noexcept {
     std::swap(buffer_, other.buffer_);
     std::swap(data_, other.data_);
     shape_ = other.shape_;
     stride_ = other.stride_;
     dtype_ = other.dtype_;
+    lent_ = other.lent_;
     return *this;
   }
   ~Array() {
@@ -142,6 +145,10 @@ class Array {
   bool reusable() const {
     return buffer_ != nullptr && stride_ == cols() && buffer_->unique() && data_ == buffer_->data();
   }
+  /// Lets whoever this part of a larger array is moved to write over it, as the one step of a scan that reads it may.
+  /// Moving passes the permission on; the first copy ends it, for whoever holds a copy relies on what is there.
+  void lend() { lent_ = true; }
+  bool lent() const { return lent_; }
 
   /// The elements as an xtensor, to be read. Errors: `T` is not the dtype.
   template <class T>
@@ -215,6 +222,7 @@ class Array {
   Shape shape_;
   std::uint32_t stride_ = 0;
   Dtype dtype_ = f32;
+  mutable bool lent_ = false;
 };
 
 }  // namespace unroll

@@ -10,7 +10,7 @@
 
 namespace unroll {
 
-/// Packed copies of one matrix for h W and dz Wᵀ. A copy is made on the second product of its kind.
+/// Packed copies of one matrix for h W and dz Wᵀ.
 struct Packs {
   struct Copy {
     std::atomic<int> uses{0};
@@ -34,6 +34,7 @@ void drop_packs(Buffer* buffer) {
 
 namespace {
 
+using packed::Base;
 using packed::Tile;
 
 std::mutex packs_mutex;
@@ -75,15 +76,15 @@ Buffer* pack_all(Operand<T> w, Index k, Index n) {
   return buffer;
 }
 
-/// The packed copy of w (or of wᵀ), or null while it is not worth one.
+/// The packed copy of w (or of wᵀ), or null while it is not worth one: on its first use, unless it is packed anyway.
 template <class T>
-const T* panels_of(const Array& w, bool transposed) {
+const T* panels_of(const Array& w, bool transposed, bool at_once) {
   Packs* packs = packs_of(w);
   if (packs == nullptr) return nullptr;
   Packs::Copy& copy = transposed ? packs->transposed : packs->plain;
   Buffer* panels = copy.panels.load(std::memory_order_acquire);
   if (panels == nullptr) {
-    if (copy.uses.fetch_add(1, std::memory_order_relaxed) == 0) return nullptr;
+    if (copy.uses.fetch_add(1, std::memory_order_relaxed) == 0 && !at_once) return nullptr;
     const Index rows = w.rows(), cols = w.cols();
     Buffer* made = transposed ? pack_all<T>({w.raw<T>(), 1, w.stride()}, cols, rows)
                               : pack_all<T>({w.raw<T>(), w.stride(), 1}, rows, cols);
@@ -104,17 +105,18 @@ struct RowGroups {
   Index begin(Index g) const { return g * rows / count; }
 };
 
-/// c [M, n] (+)= a [M, K] times one panel, all of K, with the panel's blocks `block(k0)`.
+/// c [M, n] = base + a [M, K] times one panel, all of K, with the panel's blocks `block(k0)`.
 template <class T, class Block>
-void panel_product(Index m, Index k, const T* a, Index a_row, T* c, Index c_row, Index n, bool add, Block block) {
+void panel_product(Index m, Index k, const T* a, Index a_row, T* c, Index c_row, Index n, Base<T> base, Block block) {
   const RowGroups<T> groups(m);
   for (Index k0 = 0; k0 < k; k0 += packed::depth) {
     const Index kc = std::min(packed::depth, k - k0);
     const T* p = block(k0, kc);
     for (Index g = 0; g < groups.count; ++g) {
       const Index r = groups.begin(g), rows = groups.begin(g + 1) - r;
-      packed::micro_rows<T, false>(rows, kc, a + r * a_row + k0, a_row, p, c + r * c_row, c_row, n, add || k0 > 0);
+      packed::micro_rows<T, false>(rows, kc, a + r * a_row + k0, a_row, p, c + r * c_row, c_row, n, base.at(r, 0));
     }
+    base = {c, c_row};
   }
 }
 
@@ -130,11 +132,14 @@ void tiles_for(double flops, Index tiles, F&& f) {
   }
 }
 
+/// A product of at most so many rows is likely one step's: the next step will want the same packed matrix.
+constexpr Index keep_rows = 256;
+
 constexpr Index block_rows = 192;  // rows of a whose block of `depth` columns stays in the second-level cache
 
-/// c (+)= a w through a packed w. Tiles: blocks of rows by groups of panels.
+/// c = base + a w through a packed w. Tiles: blocks of rows by groups of panels.
 template <class T>
-void product_packed(Index m, Index n, Index k, const T* a, Index a_row, const T* w, T* c, Index c_row, bool add) {
+void product_packed(Index m, Index n, Index k, const T* a, Index a_row, const T* w, T* c, Index c_row, Base<T> base) {
   constexpr Index panel = Tile<T>::panel;
   const Index panels = (n + panel - 1) / panel;
   const Index row_tiles = (m + block_rows - 1) / block_rows;
@@ -146,8 +151,8 @@ void product_packed(Index m, Index n, Index k, const T* a, Index a_row, const T*
     const Index p0 = tile % groups * group, p1 = std::min(panels, p0 + group);
     for (Index p = p0; p < p1; ++p) {
       const Index n0 = p * panel;
-      panel_product<T>(rows, k, a + r0 * a_row, a_row, c + r0 * c_row + n0, c_row, std::min(panel, n - n0), add,
-                       [&](Index k0, Index kc) { return w + packed::block_offset<T>(k0, kc, n0, n); });
+      panel_product<T>(rows, k, a + r0 * a_row, a_row, c + r0 * c_row + n0, c_row, std::min(panel, n - n0),
+                       base.at(r0, n0), [&](Index k0, Index kc) { return w + packed::block_offset<T>(k0, kc, n0, n); });
     }
   });
 }
@@ -156,11 +161,12 @@ void product_packed(Index m, Index n, Index k, const T* a, Index a_row, const T*
 /// so that the first product with a matrix has the bits of all later ones.
 template <class T>
 void product_direct(Index m, Index n, Index k, const T* a, Index a_row, const T* w, Index w_row, T* c, Index c_row,
-                    bool add) {
+                    Base<T> base) {
   Buffer* buffer = Buffer::make(n * sizeof(T));
   auto* sums = static_cast<T*>(buffer->data());
   for (Index i = 0; i < m; ++i) {
     T* out = c + i * c_row;
+    const T* old = base.at(i, 0).data;
     for (Index k0 = 0; k0 < k; k0 += packed::depth) {
       std::fill_n(sums, n, T{0});
       for (Index j = k0; j < std::min(k, k0 + packed::depth); ++j) {
@@ -168,11 +174,12 @@ void product_direct(Index m, Index n, Index k, const T* a, Index a_row, const T*
         const T* row = w + j * w_row;
         for (Index q = 0; q < n; ++q) sums[q] += x * row[q];
       }
-      if (add || k0 > 0) {
-        for (Index q = 0; q < n; ++q) out[q] += sums[q];
+      if (old != nullptr) {
+        for (Index q = 0; q < n; ++q) out[q] = old[q] + sums[q];
       } else {
         std::copy_n(sums, n, out);
       }
+      old = out;
     }
   }
   buffer->release();
@@ -196,42 +203,48 @@ void blas_gemm(bool ta, bool tb, Index m, Index n, Index k, const double* a, Ind
               static_cast<blasint>(ldb), add ? 1.0 : 0.0, c, static_cast<blasint>(ldc));
 }
 
+/// c = base, for a product without anything to add or one that is added in place.
 template <class T>
-void zero_rows(T* c, Index rows, Index cols, Index stride) {
-  for (Index r = 0; r < rows; ++r) std::fill_n(c + r * stride, cols, T{0});
+void copy_base(Base<T> base, T* c, Index rows, Index cols, Index stride) {
+  if (base.data == c) return;
+  for (Index r = 0; r < rows; ++r) {
+    if (base.data == nullptr) {
+      std::fill_n(c + r * stride, cols, T{0});
+    } else {
+      std::copy_n(base.data + r * base.row, cols, c + r * stride);
+    }
+  }
 }
 
-/// c [m, n] (+)= a [m, k] w, where w is a stored matrix [k, n] or the transpose of a stored [n, k].
+/// c [m, n] = base + a [m, k] w, where w is a stored matrix [k, n] or the transpose of a stored [n, k].
 template <class T>
-void product(const Array& a, const Array& w, bool transposed, const Dest& dest) {
-  const Index m = a.rows(), k = a.cols(), n = dest.into.cols();
+void product(const Array& a, const Array& w, bool transposed, const Array& into, Base<T> base) {
+  const Index m = a.rows(), k = a.cols(), n = into.cols();
   const T* x = a.raw<T>();
-  T* c = dest.into.raw<T>();
-  const Index c_row = dest.into.stride();
+  T* c = into.raw<T>();
+  const Index c_row = into.stride();
   if (m == 0 || n == 0) return;
-  if (k == 0) {
-    if (!dest.add) zero_rows(c, m, n, c_row);
-    return;
-  }
+  if (k == 0) return copy_base(base, c, m, n, c_row);
   const bool large = m >= 64 || m * n * k >= Index{1} << 22;
   if (large && prefer_blas() && m > 2 * block_rows) {
+    if (base.data != nullptr) copy_base(base, c, m, n, c_row);
     parallel_for((m + block_rows - 1) / block_rows, [&](Index tile) {
       const Index r = tile * block_rows;
       blas_gemm(false, transposed, std::min(block_rows, m - r), n, k, x + r * a.stride(), a.stride(), w.raw<T>(),
-                w.stride(), c + r * c_row, c_row, dest.add);
+                w.stride(), c + r * c_row, c_row, base.data != nullptr);
     });
     return;
   }
-  const T* panels = panels_of<T>(w, transposed);
+  const T* panels = panels_of<T>(w, transposed, large && m <= keep_rows);
   Buffer* once = nullptr;
   if (panels == nullptr && (large || transposed)) {
     once = transposed ? pack_all<T>({w.raw<T>(), 1, w.stride()}, k, n) : pack_all<T>({w.raw<T>(), w.stride(), 1}, k, n);
     panels = static_cast<const T*>(once->data());
   }
   if (panels != nullptr) {
-    product_packed<T>(m, n, k, x, a.stride(), panels, c, c_row, dest.add);
+    product_packed<T>(m, n, k, x, a.stride(), panels, c, c_row, base);
   } else {
-    product_direct<T>(m, n, k, x, a.stride(), w.raw<T>(), w.stride(), c, c_row, dest.add);
+    product_direct<T>(m, n, k, x, a.stride(), w.raw<T>(), w.stride(), c, c_row, base);
   }
   if (once != nullptr) once->release();
 }
@@ -244,7 +257,7 @@ void product_tn(const Array& a, const Array& b, const Dest& dest) {
   T* c = dest.into.raw<T>();
   const Index c_row = dest.into.stride();
   if (rows == 0) {
-    if (!dest.add) zero_rows(c, m, n, c_row);
+    if (!dest.add) copy_base<T>({}, c, m, n, c_row);
     return;
   }
   if (prefer_blas() && rows * m * n > Index{1} << 20) {
@@ -279,11 +292,11 @@ void product_tn(const Array& a, const Array& b, const Dest& dest) {
     for (Index r0 = 0; r0 < rows; r0 += packed::depth) {
       const Index count = std::min(packed::depth, rows - r0);
       packed::pack_block(b.raw<T>(), b.stride(), Index{1}, r0, count, n0, n, panel);
-      const bool add = dest.add || r0 > 0;
       for (Index s = 0; s < strips; ++s) {
         const T* tile = strip + r0 * strips * K::rows + s * count * K::rows;
-        packed::micro_rows<T, true>(std::min(K::rows, m - s * K::rows), count, tile, 0, panel,
-                                    c + s * K::rows * c_row + n0, c_row, width, add);
+        T* to = c + s * K::rows * c_row + n0;
+        const Base<T> base = dest.add || r0 > 0 ? Base<T>{to, c_row} : Base<T>{};
+        packed::micro_rows<T, true>(std::min(K::rows, m - s * K::rows), count, tile, 0, panel, to, c_row, width, base);
       }
     }
     block_buffer->release();
@@ -293,11 +306,26 @@ void product_tn(const Array& a, const Array& b, const Dest& dest) {
 
 }  // namespace
 
+namespace {
+
+/// What is already there, when it is to be kept.
+template <class T>
+Base<T> base_of(const Dest& c) {
+  return c.add ? Base<T>{c.into.raw<T>(), c.into.stride()} : Base<T>{};
+}
+
+}  // namespace
+
 void multiply(const Array& a, const Array& b, const Dest& c) {
-  dispatch(a.dtype(), [&]<class T>(T) { product<T>(a, b, false, c); });
+  dispatch(a.dtype(), [&]<class T>(T) { product<T>(a, b, false, c.into, base_of<T>(c)); });
+}
+void multiply_onto(const Array& base, const Array& a, const Array& b, const Array& c) {
+  dispatch(a.dtype(), [&]<class T>(T) {
+    product<T>(a, b, false, c, Base<T>{base.raw<T>(), base.ndim() == 1 ? 0 : base.stride()});
+  });
 }
 void multiply_nt(const Array& a, const Array& b, const Dest& c) {
-  dispatch(a.dtype(), [&]<class T>(T) { product<T>(a, b, true, c); });
+  dispatch(a.dtype(), [&]<class T>(T) { product<T>(a, b, true, c.into, base_of<T>(c)); });
 }
 void multiply_tn(const Array& a, const Array& b, const Dest& c) {
   dispatch(a.dtype(), [&]<class T>(T) { product_tn<T>(a, b, c); });

@@ -1,28 +1,69 @@
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
+#include <unroll/core/dest.h>
 #include <unroll/core/grads.h>
 
 namespace unroll {
 
-const Grads::Entry* Grads::find(const Param& param) const {
+namespace {
+
+/// Σ of two gradients kept by rows: their rows merged.
+RowGrad merged(const RowGrad& a, const RowGrad& b) {
+  std::vector<Id> all;
+  std::set_union(a.rows.begin(), a.rows.end(), b.rows.begin(), b.rows.end(), std::back_inserter(all));
+  RowGrad sum{PooledList<Id>::of(all), Array::zeros({all.size(), a.values.cols()}, a.values.dtype())};
+  for (const RowGrad* part : {&a, &b}) {
+    for (Index i = 0, row = 0; i < part->rows.size(); ++i) {
+      while (all[row] != part->rows[i]) ++row;
+      const Shape one{1, sum.values.cols()};
+      write({sum.values.part(row, 0, one), true}, part->values.part(i, 0, one));
+    }
+  }
+  return sum;
+}
+
+}  // namespace
+
+Grads::Stored* Grads::find(const Param& param) const {
   const auto it = std::find_if(entries_.begin(), entries_.end(),
-                               [&](const Entry& entry) { return &entry.param.data() == &param.data(); });
+                               [&](const Stored& entry) { return &entry.param.data() == &param.data(); });
   return it == entries_.end() ? nullptr : &*it;
+}
+
+/// The entry of a parameter, made if there is none.
+Grads::Stored& Grads::place(const Param& param) {
+  if (Stored* found = find(param)) return *found;
+  const auto after = std::find_if(entries_.begin(), entries_.end(),
+                                  [&](const Stored& entry) { return entry.param.data().order > param.data().order; });
+  return *entries_.insert(after, Stored{{param, {}}, {}});
+}
+
+/// Turns a gradient kept by rows into the whole one.
+void Grads::fill(Stored& entry) {
+  if (!entry.rows) return;
+  const PooledList<Id> rows = *std::exchange(entry.rows, std::nullopt);
+  const Array values = std::exchange(entry.grad, Array::zeros(entry.param.shape(), entry.grad.dtype()));
+  const Shape one{1, values.cols()};
+  for (Index i = 0; i < rows.size(); ++i) {
+    write({entry.grad.part(static_cast<Index>(rows[i]), 0, one), false}, values.part(i, 0, one));
+  }
 }
 
 bool Grads::contains(const Param& param) const { return find(param) != nullptr; }
 
 const Array& Grads::operator[](const Param& param) const {
-  const Entry* entry = find(param);
+  Stored* entry = find(param);
   require<UsageError>(entry != nullptr,
                       "there is no gradient for '{}': the loss does not depend on it, or it is frozen", param.name());
+  fill(*entry);
   return entry->grad;
 }
 
 const Array& Grads::operator[](std::string_view name) const {
   for (const auto& entry : entries_) {
-    if (entry.param.name() == name) return entry.grad;
+    if (entry.param.name() == name) return (*this)[entry.param];
   }
   throw UsageError(
       fmt::format("there is no gradient for '{}': no such parameter, or the loss does not depend on it", name));
@@ -65,29 +106,55 @@ Grads& Grads::operator*=(double factor) {
   return *this;
 }
 
+Grads& Grads::clamp(double limit) {
+  for (auto& entry : entries_) {
+    dispatch(entry.grad.dtype(), [&]<class T>(T) {
+      const T high = static_cast<T>(limit);
+      T* g = entry.grad.writable<T>();
+      for (Index i = 0, n = entry.grad.size(); i < n; ++i) g[i] = std::clamp(g[i], -high, high);
+    });
+  }
+  return *this;
+}
+
 Grads& Grads::operator+=(const Grads& other) {
-  for (const auto& entry : other.entries_) insert(entry.param, entry.grad);
+  other.each([&](const Param& param, const Array& grad, const PooledList<Id>* rows) {
+    rows == nullptr ? insert(param, grad) : insert(param, RowGrad{*rows, grad});
+  });
   return *this;
 }
 
 void Grads::insert(const Param& param, Array grad) {
-  if (!grad.contiguous()) grad = grad.copy();
-  const auto same = std::find_if(entries_.begin(), entries_.end(),
-                                 [&](const Entry& entry) { return &entry.param.data() == &param.data(); });
-  if (same == entries_.end()) {
-    const auto after = std::find_if(entries_.begin(), entries_.end(),
-                                    [&](const Entry& entry) { return entry.param.data().order > param.data().order; });
-    entries_.insert(after, {param, std::move(grad)});
+  Stored& entry = place(param);
+  fill(entry);
+  Array& sum = entry.grad;
+  if (!sum.defined()) {
+    sum = grad.contiguous() ? std::move(grad) : grad.copy();
     return;
   }
-  require(grad.shape() == same->grad.shape() && grad.dtype() == same->grad.dtype(),
-          "gradients of '{}' do not add up: {} {} and {} {}", param.name(), name(same->grad.dtype()), same->grad.shape(),
+  require(grad.shape() == sum.shape() && grad.dtype() == sum.dtype(),
+          "gradients of '{}' do not add up: {} {} and {} {}", param.name(), name(sum.dtype()), sum.shape(),
           name(grad.dtype()), grad.shape());
-  dispatch(grad.dtype(), [&]<class T>(T) {
-    T* into = same->grad.writable<T>();
-    const T* from = grad.data<T>();
-    for (Index i = 0, n = grad.size(); i < n; ++i) into[i] += from[i];
-  });
+  dispatch(grad.dtype(), [&]<class T>(T) { sum.writable<T>(); });
+  write({sum, true}, grad);
+}
+
+void Grads::insert(const Param& param, RowGrad grad) {
+  Stored& entry = place(param);
+  Array& sum = entry.grad;
+  require(!sum.defined() || sum.dtype() == grad.values.dtype(), "gradients of '{}' do not add up: {} and {}",
+          param.name(), name(sum.dtype()), name(grad.values.dtype()));
+  if (sum.defined() && !entry.rows) {
+    dispatch(sum.dtype(), [&]<class T>(T) { sum.writable<T>(); });
+    const Shape one{1, sum.cols()};
+    for (Index r = 0; r < grad.rows.size(); ++r) {
+      write({sum.part(static_cast<Index>(grad.rows[r]), 0, one), true}, grad.values.part(r, 0, one));
+    }
+    return;
+  }
+  if (sum.defined()) grad = merged({*entry.rows, sum}, grad);
+  entry.rows = std::move(grad.rows);
+  sum = std::move(grad.values);
 }
 
 void Grads::insert_watched(std::uint64_t tape, NodeId node, Array grad) {

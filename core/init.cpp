@@ -58,8 +58,8 @@ Init normal(double deviation) {
 }
 Init parts(std::vector<double> values) {
   return [values = std::move(values)](const Shape& shape, Random&) {
-    require(!values.empty() && shape.cols() % values.size() == 0, "parts: the last axis of {} does not divide into {} parts", shape,
-            values.size());
+    require(!values.empty() && shape.cols() % values.size() == 0,
+            "parts: the last axis of {} does not divide into {} parts", shape, values.size());
     const Index part = shape.cols() / values.size();
     Index i = 0;
     return filled(shape, [&] { return values[i++ % shape.cols() / part]; });

@@ -50,8 +50,9 @@ Tensor abs(const Tensor& x);
 // ---- products (ops/matmul.cpp)
 /// a b.  a [..., K], b [K, M] → [..., M]
 Tensor matmul(const Tensor& a, const Tensor& b);
-/// x w + b.  x [..., K], w [K, M], b [M] → [..., M]
-Tensor affine(const Tensor& x, const Tensor& w, const Tensor& b);
+/// x w + b.  x [..., K], w [K, M], b [M] or of the result's shape → [..., M]
+/// A b of the result's shape that is moved in and held by nobody else gives the result its place.
+Tensor affine(const Tensor& x, const Tensor& w, Tensor b);
 
 // ---- reductions (ops/reduce.cpp): over all axes, or over those given; `keep` leaves the reduced axes with extent 1
 using Axes = std::span<const int>;
@@ -92,7 +93,7 @@ std::array<Tensor, N> split(const Tensor& x) {
 /// Joins along an existing axis.
 Tensor concat(std::span<const Tensor> xs, int axis = -1);
 Tensor concat(std::initializer_list<Tensor> xs, int axis = -1);
-/// Joins along a new first axis: T tensors [B, F] → [T, B, F]
+/// Joins along a new first axis: T tensors [B, F] → [T, B, F]. No copy when they follow each other in memory.
 Tensor stack(std::span<const Tensor> xs);
 /// Reverses an axis.
 Tensor flip(const Tensor& x, int axis);

@@ -36,10 +36,18 @@ struct Tile {
 /// Depth of one block of a panel: 64 columns by 256 rows of f32 are 64 KB and stay in the second-level cache.
 inline constexpr Index depth = 256;
 
-/// c [M, n] (+)= a [M, K] p for M ≤ 6 and n up to N vectors, with p one packed block [K, panel] and a's rows `a_row` apart
-/// or, `Packed`, a as one micro-tile [K, 6].
+/// What a product is added to: nothing, its own destination, another matrix, or (with `row` 0) one row for all.
+template <class T>
+struct Base {
+  const T* data = nullptr;
+  Index row = 0;
+  Base at(Index r, Index c) const { return {data == nullptr ? nullptr : data + r * row + c, row}; }
+};
+
+/// c [M, n] = base + a [M, K] p for M ≤ 6 and n up to N vectors, with p one packed block [K, panel] and a's rows
+/// `a_row` apart or, `Packed`, a as one micro-tile [K, 6].
 template <class T, int M, int N, bool Packed>
-inline void micro(Index k_count, const T* a, Index a_row, const T* p, T* c, Index c_row, Index n, bool add) {
+inline void micro(Index k_count, const T* a, Index a_row, const T* p, T* c, Index c_row, Index n, Base<T> base) {
   using K = Tile<T>;
   using V = typename K::V;
   constexpr Index width = static_cast<Index>(N) * K::lanes;
@@ -55,14 +63,13 @@ inline void micro(Index k_count, const T* a, Index a_row, const T* p, T* c, Inde
   if (n == width) {
     for (int i = 0; i < M; ++i) {
       for (int j = 0; j < N; ++j) {
-        T* at = c + static_cast<Index>(i) * c_row + static_cast<Index>(j) * K::lanes;
         V out = sum[i][j];
-        if (add) {
+        if (base.data != nullptr) {
           V old;
-          std::memcpy(&old, at, sizeof(V));
+          std::memcpy(&old, base.data + static_cast<Index>(i) * base.row + static_cast<Index>(j) * K::lanes, sizeof(V));
           out += old;
         }
-        std::memcpy(at, &out, sizeof(V));
+        std::memcpy(c + static_cast<Index>(i) * c_row + static_cast<Index>(j) * K::lanes, &out, sizeof(V));
       }
     }
     return;
@@ -71,27 +78,35 @@ inline void micro(Index k_count, const T* a, Index a_row, const T* p, T* c, Inde
     T row[width];
     std::memcpy(row, sum[i], sizeof(row));
     T* at = c + static_cast<Index>(i) * c_row;
-    for (Index j = 0; j < n; ++j) at[j] = add ? at[j] + row[j] : row[j];
+    const T* old = base.data + static_cast<Index>(i) * base.row;
+    for (Index j = 0; j < n; ++j) at[j] = base.data != nullptr ? old[j] + row[j] : row[j];
   }
 }
 
 /// The same for any number of rows up to the tile's, and for n up to the panel's: a narrow last panel does less work.
 template <class T, int M, bool Packed>
-inline void micro_columns(Index k, const T* a, Index a_row, const T* p, T* c, Index c_row, Index n, bool add) {
+inline void micro_columns(Index k, const T* a, Index a_row, const T* p, T* c, Index c_row, Index n, Base<T> base) {
   using K = Tile<T>;
-  if (K::vectors > 1 && n <= K::lanes) return micro<T, M, 1, Packed>(k, a, a_row, p, c, c_row, n, add);
-  if (K::vectors > 2 && n <= 2 * K::lanes) return micro<T, M, 2, Packed>(k, a, a_row, p, c, c_row, n, add);
-  return micro<T, M, static_cast<int>(K::vectors), Packed>(k, a, a_row, p, c, c_row, n, add);
+  if (K::vectors > 1 && n <= K::lanes) return micro<T, M, 1, Packed>(k, a, a_row, p, c, c_row, n, base);
+  if (K::vectors > 2 && n <= 2 * K::lanes) return micro<T, M, 2, Packed>(k, a, a_row, p, c, c_row, n, base);
+  return micro<T, M, static_cast<int>(K::vectors), Packed>(k, a, a_row, p, c, c_row, n, base);
 }
 template <class T, bool Packed>
-inline void micro_rows(Index m, Index k, const T* a, Index a_row, const T* p, T* c, Index c_row, Index n, bool add) {
+inline void micro_rows(Index m, Index k, const T* a, Index a_row, const T* p, T* c, Index c_row, Index n,
+                       Base<T> base) {
   switch (m) {
-    case 1: return micro_columns<T, 1, Packed>(k, a, a_row, p, c, c_row, n, add);
-    case 2: return micro_columns<T, 2, Packed>(k, a, a_row, p, c, c_row, n, add);
-    case 3: return micro_columns<T, 3, Packed>(k, a, a_row, p, c, c_row, n, add);
-    case 4: return micro_columns<T, 4, Packed>(k, a, a_row, p, c, c_row, n, add);
-    case 5: return micro_columns<T, 5, Packed>(k, a, a_row, p, c, c_row, n, add);
-    default: return micro_columns<T, 6, Packed>(k, a, a_row, p, c, c_row, n, add);
+    case 1:
+      return micro_columns<T, 1, Packed>(k, a, a_row, p, c, c_row, n, base);
+    case 2:
+      return micro_columns<T, 2, Packed>(k, a, a_row, p, c, c_row, n, base);
+    case 3:
+      return micro_columns<T, 3, Packed>(k, a, a_row, p, c, c_row, n, base);
+    case 4:
+      return micro_columns<T, 4, Packed>(k, a, a_row, p, c, c_row, n, base);
+    case 5:
+      return micro_columns<T, 5, Packed>(k, a, a_row, p, c, c_row, n, base);
+    default:
+      return micro_columns<T, 6, Packed>(k, a, a_row, p, c, c_row, n, base);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #include <unroll/core/ids.h>
 
@@ -40,7 +41,8 @@ struct alignas(64) Buffer {
         UNROLL_SINGLE_THREADED ? --refs : __atomic_sub_fetch(&refs, std::int32_t{1}, __ATOMIC_ACQ_REL);
     if (left == 0) recycle(this);
   }
-  bool unique() const { return __atomic_load_n(&refs, __ATOMIC_ACQUIRE) == 1; }
+  Index holders() const { return static_cast<Index>(__atomic_load_n(&refs, __ATOMIC_ACQUIRE)); }
+  bool unique() const { return holders() == 1; }
 
   /// A buffer of at least `bytes`, uninitialised.
   static Buffer* make(Index bytes);
@@ -62,8 +64,15 @@ class PooledList {
     return list;
   }
   PooledList(const PooledList& other) noexcept : buffer_(other.buffer_), size_(other.size_) { buffer_->retain(); }
-  PooledList& operator=(const PooledList&) = delete;
+  PooledList& operator=(PooledList other) noexcept {
+    std::swap(buffer_, other.buffer_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
   ~PooledList() { buffer_->release(); }
+
+  /// Forgets all but the first `size` elements.
+  void shorten(Index size) { size_ = std::min(size_, size); }
 
   Index size() const { return size_; }
   T* begin() const { return static_cast<T*>(buffer_->data()); }

@@ -20,7 +20,8 @@ struct Wrt {
 ///   - returns the gradient of x: `[=](const Array& dy) -> Array { … }`, of x's shape, or of dy's shape for an
 ///     elementwise op (the tape sums over the axes along which x was broadcast), or
 ///   - writes it where the tape wants it: `[=](const Array& dy, const Dest& dx) { … }`, or
-///   - is `outer(a)`: dx = aᵀ dy, which the tape gathers over all uses of x and computes in one product.
+///   - is `outer(a)`: dx = aᵀ dy, which the tape gathers over all uses of x and computes in one product, or
+///   - is `scattered(ids)`: row i of dy belongs to row ids[i] of x, gathered too.
 /// What a rule captures is what the tape keeps in memory until backward; for a constant x it captures nothing.
 template <class F>
 Wrt<std::decay_t<F>> wrt(const Tensor& x, F&& rule) {
@@ -40,6 +41,12 @@ struct Outer {
 /// The rule of a weight: dw = aᵀ dy.  a [N, K], dy [N, M]
 inline Outer outer(const Tensor& a) { return {a.value()}; }
 
+struct Scattered {
+  PooledList<Id> ids;
+};
+/// The rule of a table: dx[ids[i]] += dy[i].  x [V, F], dy [..., F] with as many rows as ids
+inline Scattered scattered(const Ids& ids) { return {PooledList<Id>::of(ids)}; }
+
 /// A rule of the second kind whose destination has dy's shape; the tape sums over broadcast axes.
 template <class F>
 struct Each {
@@ -56,6 +63,8 @@ template <class F>
 void pull(Tape& tape, NodeId input, const Array& dy, F& rule) {
   if constexpr (std::is_same_v<F, Outer>) {
     tape.give_product(input, std::move(rule.a), dy);
+  } else if constexpr (std::is_same_v<F, Scattered>) {
+    tape.give_rows(input, std::move(rule.ids), dy);
   } else if constexpr (requires(const Dest& dx) { rule.rule(dy, dx); }) {
     if (tape.shape_of(input) == dy.shape()) {
       rule.rule(dy, tape.dest(input));

@@ -1,10 +1,9 @@
 #include <atomic>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 
 #include <unroll/core/broadcast.h>
-#include <unroll/core/tape.h>
+#include <unroll/core/tape_memory.h>
 
 namespace unroll {
 inline namespace UNROLL_ABI {
@@ -12,63 +11,10 @@ namespace {
 
 std::atomic<std::uint64_t> next_serial{1};
 
-void zero(const Array& a) {
-  dispatch(a.dtype(), [&]<class T>(T) {
-    for (Index r = 0, rows = a.rows(); r < rows; ++r) std::fill_n(a.raw<T>() + r * a.stride(), a.cols(), T{0});
-  });
-}
-
-/// dest (+)= g
-void write(const Dest& dest, const Array& g) {
-  if (!dest.add && dest.into.same_place(g)) return;
-  dispatch(g.dtype(), [&]<class T>(T) {
-    const Index rows = g.rows(), cols = g.cols();
-    for (Index r = 0; r < rows; ++r) {
-      T* to = dest.into.raw<T>() + r * dest.into.stride();
-      const T* from = g.raw<T>() + r * g.stride();
-      if (dest.add) {
-        for (Index c = 0; c < cols; ++c) to[c] += from[c];
-      } else {
-        std::memcpy(to, from, cols * sizeof(T));
-      }
-    }
-  });
-}
-
 }  // namespace
 
 thread_local Tape* Tape::current_ = nullptr;
 
-/// What a tape needs and the next one can use again: nodes, the rules' arena, lists.
-struct Tape::Memory {
-  std::vector<Node*> chunks;
-  std::vector<std::byte*> blocks;
-  Index block = 0, used = 0;
-  std::vector<std::vector<Pair>> pairs;
-  Index pairs_in_use = 0;
-  std::vector<Leaf> leaves;
-  std::vector<std::uint32_t> leaf_table =
-      std::vector<std::uint32_t>(64, 0);  // open addressing; 0 is empty, else index+1
-
-  static constexpr Index block_bytes = Index{1} << 16;
-  static thread_local std::vector<std::unique_ptr<Memory>> spare;
-
-  ~Memory() {
-    for (Node* nodes : chunks) delete[] nodes;
-    for (std::byte* bytes : blocks) std::free(bytes);
-  }
-  static Index slot(const ParamData* data, Index capacity) {
-    return (reinterpret_cast<std::uintptr_t>(data) * 0x9e3779b97f4a7c15u >> 20) & (capacity - 1);
-  }
-  void rehash(Index capacity) {
-    leaf_table.assign(capacity, 0);
-    for (std::uint32_t i = 0; i < leaves.size(); ++i) {
-      Index s = slot(leaves[i].data, capacity);
-      while (leaf_table[s] != 0) s = (s + 1) & (capacity - 1);
-      leaf_table[s] = i + 1;
-    }
-  }
-};
 thread_local std::vector<std::unique_ptr<Tape::Memory>> Tape::Memory::spare;
 
 Tape::Tape() : serial_(next_serial.fetch_add(1)), outer_(current_) {
@@ -95,7 +41,8 @@ void Tape::clear() {
     node.grad = Array();
   }
   for (Index i = 0; i < memory_->pairs_in_use; ++i) memory_->pairs[i].clear();
-  memory_->pairs_in_use = 0;
+  for (Index i = 0; i < memory_->rows_in_use; ++i) memory_->rows[i].clear();
+  memory_->pairs_in_use = memory_->rows_in_use = 0;
   if (!memory_->leaves.empty()) {
     memory_->leaves.clear();
     std::fill(memory_->leaf_table.begin(), memory_->leaf_table.end(), 0u);
@@ -202,7 +149,7 @@ Dest Tape::dest(NodeId id) {
   if (!parent.grad.defined()) {
     const Dest d = dest(x.parent);
     parent.adds = d.add;
-    if (!d.add && (!in_place || parent.zero_first)) zero(d.into);
+    if (!d.add && (!in_place || parent.zero_first)) zero_fill(d.into);
   }
   x.grad = parent.grad.part(x.row, x.col, x.shape);
   return {x.grad, parent.adds || !in_place};
@@ -219,12 +166,12 @@ void Tape::finish_view(NodeId id) {
     if (!parent.grad.defined()) {
       parent.zero_first = true;
     } else if (!parent.adds) {
-      zero(parent.grad.part(x.row, x.col, x.shape));
+      zero_fill(parent.grad.part(x.row, x.col, x.shape));
     }
   }
 }
 
-void Tape::give(NodeId id, Array g) {
+void Tape::give(NodeId id, Array g, bool own) {
   if (id == no_node) return;
   Node& x = at(id);
   require(g.shape() == x.shape && g.dtype() == x.dtype,
@@ -232,8 +179,8 @@ void Tape::give(NodeId id, Array g) {
           name(x.dtype), x.shape, x.op);
   if (x.grad.defined() && x.grad.same_place(g)) return;
   const bool own_memory = x.parent == no_node || x.watched;
-  if (!x.grad.defined() && own_memory && x.forward == no_node && (x.uses == 1 || g.reusable())) {
-    x.grad = std::move(g);  // nobody else will add to it
+  if (!x.grad.defined() && own_memory && x.forward == no_node && (own || x.uses == 1 || g.reusable())) {
+    x.grad = std::move(g);
     return;
   }
   write(dest(id), g);
@@ -242,61 +189,6 @@ void Tape::give(NodeId id, Array g) {
 void Tape::give_broadcast(NodeId id, Array g) {
   if (id == no_node) return;
   give(id, g.shape() == at(id).shape ? std::move(g) : sum_to(g, at(id).shape));
-}
-
-void Tape::give_product(NodeId id, Array a, Array g) {
-  if (id == no_node) return;
-  Memory& m = *memory_;
-  Node& x = at(id);
-  require(x.shape.ndim() == 2 && x.shape[0] == a.cols() && x.shape[1] == g.cols() && a.rows() == g.rows() &&
-              a.dtype() == x.dtype && g.dtype() == x.dtype,
-          "outer: aᵀ dy of {} {} and {} {} is no gradient of {} {} (the result of '{}')", name(a.dtype()), a.shape(),
-          name(g.dtype()), g.shape(), name(x.dtype), x.shape, x.op);
-  if (x.pairs < 0) {
-    x.pairs = static_cast<std::int32_t>(m.pairs_in_use++);
-    if (m.pairs.size() < m.pairs_in_use) m.pairs.emplace_back();
-  }
-  m.pairs[static_cast<Index>(x.pairs)].push_back({std::move(a), std::move(g)});
-}
-
-namespace {
-
-/// The arrays of all pairs as one matrix, in recorded order: as they lie if they follow each other in memory (they come
-/// last first), else copied together.
-template <class Pairs, class Get>
-Array gathered(const Pairs& pairs, Index rows, Get get) {
-  bool adjacent = true;
-  for (Index i = 1; i < pairs.size() && adjacent; ++i) {
-    const Array &later = get(pairs[i - 1]), &earlier = get(pairs[i]);
-    adjacent = later.buffer() == earlier.buffer() && later.stride() == earlier.stride() &&
-               later.same_place(earlier.part(earlier.rows(), 0, later.shape()));
-  }
-  const Array& first = get(pairs.back());
-  if (adjacent) return first.part(0, 0, {rows, first.cols()});
-  Array all = Array::uninitialised({rows, first.cols()}, first.dtype());
-  Index row = 0;
-  for (Index i = pairs.size(); i-- > 0;) {
-    const Array& a = get(pairs[i]);
-    write({all.part(row, 0, a.shape()), false}, a);
-    row += a.rows();
-  }
-  return all;
-}
-
-}  // namespace
-
-void Tape::run_products(NodeId id) {
-  auto& pairs = memory_->pairs[static_cast<Index>(at(id).pairs)];
-  Index rows = 0;
-  for (const auto& pair : pairs) rows += pair.a.rows();
-  if (pairs.size() > 1 && rows / pairs.size() >= 1024) {  // large enough one by one: no need to bring them together
-    for (const auto& pair : pairs) multiply_tn(pair.a, pair.g, dest(id));
-  } else {
-    const Array a = gathered(pairs, rows, [](const Pair& p) -> const Array& { return p.a; });
-    const Array g = gathered(pairs, rows, [](const Pair& p) -> const Array& { return p.g; });
-    multiply_tn(a, g, dest(id));
-  }
-  pairs.clear();
 }
 
 Grads Tape::backward(const Tensor& loss) {
@@ -324,13 +216,21 @@ Grads Tape::backward(const Tensor& y, const Array& cotangent) {
   Index leaf = m.leaves.size();
   for (auto i = static_cast<NodeId>(count_); i-- > 0;) {
     Node& x = at(i);
+    const bool is_leaf = leaf > 0 && m.leaves[leaf - 1].node == i;
+    std::optional<RowGrad> rows = is_leaf ? take_rows(i) : std::nullopt;
     if (x.pairs >= 0) run_products(i);
+    if (x.rows >= 0 && !rows) run_rows(i);
     if (x.watched) {
       grads.insert_watched(serial_, i, x.grad.defined() ? x.grad.copy() : Array::zeros(x.shape, x.dtype));
     }
-    if (leaf > 0 && m.leaves[leaf - 1].node == i) {
+    if (is_leaf) {
       --leaf;
-      if (x.grad.defined()) grads.insert(m.leaves[leaf].param, std::move(x.grad));
+      const Param& param = m.leaves[leaf].param;
+      if (rows) {
+        grads.insert(param, std::move(*rows));
+      } else if (x.grad.defined()) {
+        grads.insert(param, std::move(x.grad));
+      }
     } else if (x.parent != no_node) {
       finish_view(i);
     } else if (x.further_output) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <unroll/core/gemm.h>
@@ -82,12 +83,18 @@ class Tape {
   Dest dest(NodeId node);
   /// No other node's gradient shares memory with what `dest` would return, as that of overlapping slices may.
   bool alone(NodeId node) const { return at(node).parent == no_node || at(node).watched || writes_in_place(at(node)); }
-  /// Hands over (adds to) the gradient of a node; `grad` has the node's shape. May keep `grad` itself.
-  void give(NodeId node, Array grad);
+  /// The gradient of a node, which keeps none.
+  Array take_grad(NodeId node) { return std::move(at(node).grad); }
+  /// Hands over (adds to) the gradient of a node; `grad` has the node's shape. May keep `grad` itself; with `own`
+  /// nobody else reads or writes its elements any more, so that further gradients may be added to it in place.
+  void give(NodeId node, Array grad, bool own = false);
   /// The same for a gradient of the broadcast shape: sums over the broadcast axes first.
   void give_broadcast(NodeId node, Array grad);
   /// Adds aᵀ g to the gradient of the matrix `node`, gathered with all other such pairs and done in one product.
   void give_product(NodeId node, Array a, Array g);
+  /// Adds row i of g to row ids[i] of the gradient of the matrix `node`: those of all uses are gathered, and a
+  /// parameter that has no other gradient gets one of the rows that were used.
+  void give_rows(NodeId node, PooledList<Id> ids, Array g);
   const Shape& shape_of(NodeId node) const { return at(node).shape; }
 
  private:
@@ -98,15 +105,20 @@ class Tape {
     Shape shape;
     Dtype dtype = f32;
     std::int32_t uses = 0;
-    NodeId parent = no_node;   // of a view
-    NodeId forward = no_node;  // of a sum
-    std::uint32_t row = 0, col = 0;
-    std::int32_t pairs = -1;  // gathered products, an index into pairs_
+    NodeId parent = no_node;         // of a view
+    NodeId forward = no_node;        // of a sum
+    std::uint32_t row = 0, col = 0;  // of a view in its parent
+    std::int32_t pairs = -1;         // gathered products, an index into the memory's lists
+    std::int32_t rows = -1;          // gathered rows, the same
     std::int16_t outputs = 1;
     bool covers = false, zero_first = false, adds = false, watched = false, further_output = false;
   };
   struct Pair {
     Array a, g;
+  };
+  struct Rows {
+    PooledList<Id> ids;
+    Array g;
   };
   struct Leaf {
     ParamData* data;
@@ -122,6 +134,8 @@ class Tape {
   void* arena(Index bytes, Index alignment);
   void finish_view(NodeId id);
   void run_products(NodeId id);
+  void run_rows(NodeId id);
+  std::optional<RowGrad> take_rows(NodeId id);
   void clear();
 
   std::unique_ptr<Memory> memory_;  // lent by the thread, so that the next tape finds it warm

@@ -28,6 +28,7 @@ class Tensor {
 
   const Array& value() const& { return value_; }
   Array value() && { return std::move(value_); }
+  void lend() { value_.lend(); }
   bool defined() const { return value_.defined(); }
   const Shape& shape() const { return value_.shape(); }
   Index ndim() const { return value_.ndim(); }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -14,6 +15,8 @@
 
 namespace unroll {
 namespace {
+
+using namespace std::chrono_literals;
 
 unsigned control_word() {
 #if defined(__SSE__)
@@ -33,9 +36,12 @@ void relax() {
 #endif
 }
 
+using Clock = std::chrono::steady_clock;
+
 /// One job at a time. Workers spin for some 20 µs after the last one, then sleep (spinning for good costs a factor of
 /// nine when another process wants the core; sleeping at once costs 20–50 µs a job). The caller never waits for a
-/// worker that has not begun: it takes the tiles itself, closes the job, and waits for those inside.
+/// worker that has not begun: it takes the tiles itself, closes the job, and waits for those inside. A worker that lost
+/// its core inside a tile keeps the caller waiting for milliseconds: after that the caller works alone for a while.
 class Workers {
  public:
   ~Workers() { resize(1); }
@@ -57,6 +63,12 @@ class Workers {
       for (Index i = 0; i < tiles; ++i) tile(context, i);
       return;
     }
+    const Clock::time_point begin = Clock::now();
+    if (begin < alone_until_) {
+      for (Index i = 0; i < tiles; ++i) tile(context, i);
+      busy_.store(false);
+      return;
+    }
     tile_ = tile;
     context_ = context;
     tiles_ = tiles;
@@ -67,17 +79,31 @@ class Workers {
       const std::lock_guard lock(mutex_);
       wake_.notify_all();
     }
-    take();
+    const Index taken = take();
     state_.fetch_and(~open);
-    while ((state_.load(std::memory_order_acquire) & inside) != 0) relax();
+    if ((state_.load(std::memory_order_acquire) & inside) != 0) {
+      const Clock::time_point done = Clock::now();
+      while ((state_.load(std::memory_order_acquire) & inside) != 0) relax();
+      const Clock::duration waited = Clock::now() - done;
+      if (taken > 0 && waited > 200us + 3 * (done - begin) / taken) work_alone(done + waited);
+    }
     busy_.store(false);
   }
 
  private:
   static constexpr std::uint64_t inside = 0xffff, open = 0x10000, one_job = std::uint64_t{1} << 32;
 
-  void take() {
-    for (Index i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < tiles_;) tile_(context_, i);
+  /// Returns how many tiles it took.
+  Index take() {
+    Index taken = 0;
+    for (Index i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < tiles_; ++taken) tile_(context_, i);
+    return taken;
+  }
+
+  /// Each time the first trial after a pause stalls again, the next pause is twice as long.
+  void work_alone(Clock::time_point now) {
+    pause_ = now - alone_until_ < 20ms ? std::min<Clock::duration>(2 * pause_, 500ms) : 20ms;
+    alone_until_ = now + pause_;
   }
 
   /// True when this worker is now inside an open job it has not seen.
@@ -93,12 +119,11 @@ class Workers {
   }
 
   void work() {
-    using clock = std::chrono::steady_clock;
     std::uint64_t seen = 0;
     for (;;) {
-      const auto until = clock::now() + std::chrono::microseconds(20);
+      const auto until = Clock::now() + 20us;
       bool entered = false;
-      while (!(entered = enter(seen)) && clock::now() < until) relax();
+      while (!(entered = enter(seen)) && Clock::now() < until) relax();
       if (entered) {
         set_control_word(control_word_);
         take();
@@ -122,6 +147,8 @@ class Workers {
   std::atomic<std::uint64_t> state_{0};
   std::atomic<Index> next_{0}, sleeping_{0};
   std::atomic<bool> busy_{false};
+  Clock::time_point alone_until_{};  // these two belong to whoever has made busy_ true
+  Clock::duration pause_{};
   bool stop_ = false;
   Index tiles_ = 0;
   void (*tile_)(void*, Index) = nullptr;

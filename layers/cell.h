@@ -34,10 +34,15 @@ Tensor project(const C& cell, const Tensor& xs) {
   }
 }
 
+namespace detail {
+template <class C>
+inline constexpr bool has_output = requires(const C& cell, const typename C::State& state) { cell.output(state); };
+}
+
 /// The output of a cell in a state: cell.output(s), or the first tensor of the state.
 template <class C>
 Tensor output(const C& cell, const typename C::State& state) {
-  if constexpr (requires { cell.output(state); }) {
+  if constexpr (detail::has_output<C>) {
     return cell.output(state);
   } else {
     Tensor first;

@@ -21,6 +21,29 @@ Tensor reordered(const Tensor& x, const Ids& order) {
   return reshape(rows(reshape(x, {x.dim(0), x.size() / x.dim(0)}), order), x.shape());
 }
 
+std::vector<Tensor> steps_of(Tensor xs) {
+  std::vector<Tensor> steps = unstack(xs);
+  xs = Tensor();
+  if (steps[0].value().buffer()->holders() == steps.size()) {
+    for (Tensor& x : steps) x.lend();
+  }
+  return steps;
+}
+
+OutputBlock::OutputBlock(const Tensor& initial, Index steps) {
+  Shape shape{steps + 1};
+  for (const auto extent : initial.shape()) shape.append(extent);
+  block_ = Array::uninitialised(shape, initial.dtype());
+}
+
+Tensor OutputBlock::keep(Index t, const Tensor& h) {
+  const Shape each(block_.shape().begin() + 1, block_.shape().end());
+  if (h.shape() != each || h.dtype() != block_.dtype()) return h;
+  const Array place = block_.part(t * each.rows(), 0, each);
+  write({place, false}, h.value());
+  return Tensor(place, h.tape(), h.node());
+}
+
 Packing pack(const std::vector<Index>& lengths, Index steps, bool reverse) {
   const Index batch = lengths.size();
   std::vector<Index> order(batch);

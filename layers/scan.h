@@ -63,6 +63,28 @@ S with_fields(const S& s, const std::vector<Tensor>& all) {
   return map_fields(s, [&](const Tensor&) { return all[i++]; });
 }
 
+/// xs [T, ...] as T tensors; those that nobody else holds may be written over by the step that each is moved to.
+std::vector<Tensor> steps_of(Tensor xs);
+
+/// The initial state's h and those of all steps, one after the other in one block: so the outputs [T, B, H], and the
+/// left side of the recurrent weight's gradient, are there without gathering them.
+class OutputBlock {
+ public:
+  OutputBlock(const Tensor& initial, Index steps);
+  /// Copies the h of step t (0 is the initial state's) into the block and returns it from there.
+  Tensor keep(Index t, const Tensor& h);
+
+ private:
+  Array block_;
+};
+
+/// `state` with its first tensor kept in the block.
+template <class State>
+State keep_output(OutputBlock& block, Index t, State state) {
+  bool first = true;
+  return map_fields(state, [&](const Tensor& x) { return std::exchange(first, false) ? block.keep(t, x) : x; });
+}
+
 template <class C>
 Scanned<typename C::State> scan_ragged(const C& cell, const Tensor& xs, typename C::State state,
                                        const ScanOptions& options) {
@@ -117,9 +139,21 @@ Scanned<typename C::State> scan(const C& cell, const Tensor& xs, typename C::Sta
     if (!options.lengths.empty()) return detail::scan_ragged(cell, xs, std::move(state), options);
     std::vector<Tensor> outputs;
     outputs.reserve(xs.dim(0));
-    for (const Tensor& z : unstack(project(cell, options.reverse ? flip(xs, 0) : xs))) {
-      state = cell.step(z, state);
-      outputs.push_back(output(cell, state));
+    std::vector<Tensor> zs = detail::steps_of(project(cell, options.reverse ? flip(xs, 0) : xs));
+    if constexpr (detail::has_output<C>) {
+      for (Tensor& z : zs) {
+        state = cell.step(std::move(z), state);
+        outputs.push_back(cell.output(state));
+      }
+    } else {
+      detail::OutputBlock block(output(cell, state), zs.size());
+      state = keep_output(block, 0, std::move(state));
+      for (Index t = 0; t < zs.size(); ++t) {
+        auto next = cell.step(std::move(zs[t]), state);
+        state = keep_output(block, t + 1, next);
+        outputs.push_back(output(cell, state));
+        if (t + 1 == zs.size()) state = std::move(next);  // a carried state must not hold the whole block
+      }
     }
     const Tensor all = stack(outputs);
     return {options.reverse ? flip(all, 0) : all, std::move(state)};

@@ -30,8 +30,8 @@ void descend(Index n, T* __restrict w, const T* __restrict g, T* __restrict m, T
 Adam::Adam(const AdamOptions& options) : Adam("Adam", options, false) {}
 
 Adam::Adam(std::string name, const AdamOptions& options, bool decoupled_decay)
-    : Optimizer(std::move(name), {"first_moment", "second_moment"}, options.rate, options.weight_decay,
-                options.decay_matrices_only),
+    : Optimizer(std::move(name), {"first_moment", "second_moment"},
+                {options.rate, options.weight_decay, options.decay_matrices_only, options.lazy_rows}),
       beta1_(options.beta1),
       beta2_(options.beta2),
       epsilon_(options.epsilon),
@@ -57,14 +57,14 @@ void Adam::update(const Update& update) const {
     };
     T *w = update.value.writable<T>(), *m = update.moments[0].writable<T>(), *v = update.moments[1].writable<T>();
     const T* g = update.grad.data<T>();
-    in_pieces(update.value.size(), [&](Index i, Index n) { descend(n, w + i, g + i, m + i, v + i, factors); });
+    in_pieces(update, [&](Index i, Index j, Index n) { descend(n, w + i, g + j, m + i, v + i, factors); });
   });
 }
 
 AdamW::AdamW(const AdamWOptions& options)
     : Adam("AdamW",
            {options.rate, options.beta1, options.beta2, options.epsilon, options.weight_decay,
-            options.decay_matrices_only},
+            options.decay_matrices_only, options.lazy_rows},
            true) {}
 
 }  // namespace unroll

@@ -11,6 +11,7 @@ struct AdamOptions {
   double epsilon = 1e-8;
   double weight_decay = 0;
   bool decay_matrices_only = false;  // spare parameters with fewer than two axes: biases
+  bool lazy_rows = false;            // leave rows of a table that the step did not use (see Optimizer)
 };
 
 /// Adam (Kingma and Ba, 2015), as in PyTorch. In update k = 1, 2, … of a parameter:
@@ -41,6 +42,7 @@ struct AdamWOptions {
   double epsilon = 1e-8;
   double weight_decay = 0.01;
   bool decay_matrices_only = false;  // spare parameters with fewer than two axes: biases
+  bool lazy_rows = false;            // leave rows of a table that the step did not use (see Optimizer)
 };
 
 /// AdamW (Loshchilov and Hutter, 2019), as in PyTorch: first w = (1 − rate · decay) w, then Adam's step with the plain

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include <unroll/optim/clip.h>
 
 namespace unroll {
@@ -13,14 +11,7 @@ Grads clip(Grads grads, double max_norm) {
 
 Grads clip_value(Grads grads, double limit) {
   require<UsageError>(limit >= 0, "clip_value: limit is {}; it must be at least 0", limit);
-  grads.transform([&](Array& grad) {
-    dispatch(grad.dtype(), [&]<class T>(T) {
-      const T high = static_cast<T>(limit);
-      T* g = grad.writable<T>();
-      for (Index i = 0, n = grad.size(); i < n; ++i) g[i] = std::clamp(g[i], -high, high);
-    });
-  });
-  return grads;
+  return std::move(grads.clamp(limit));
 }
 
 }  // namespace unroll

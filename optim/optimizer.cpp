@@ -9,15 +9,10 @@ bool same(const Param& a, const Param& b) { return &a.data() == &b.data(); }
 
 }  // namespace
 
-Optimizer::Optimizer(std::string name, std::vector<std::string> moments, double rate, double weight_decay,
-                     bool decay_matrices_only)
-    : name_(std::move(name)),
-      moments_(std::move(moments)),
-      rate_(rate),
-      weight_decay_(weight_decay),
-      decay_matrices_only_(decay_matrices_only) {
-  require_option("rate", rate);
-  require_option("weight_decay", weight_decay);
+Optimizer::Optimizer(std::string name, std::vector<std::string> moments, const Common& options)
+    : name_(std::move(name)), moments_(std::move(moments)), common_(options) {
+  require_option("rate", options.rate);
+  require_option("weight_decay", options.weight_decay);
 }
 
 void Optimizer::require_option(const char* option, double value, double limit) const {
@@ -43,19 +38,21 @@ void Optimizer::step(Params& params, const Grads& grads, double rate) {
     slots_.push_back({*param, 0, {}});
   }
   const FlushDenormals flush;  // the moments of a parameter that is no longer used fade into denormals
-  for (const auto& [param, grad] : grads) {
+  grads.each([&](const Param& param, const Array& grad, const PooledList<Id>* rows) {
     const Index order = param.data().order;
-    if (param.frozen() || order >= slots_.size() || !same(param, slots_[order].param)) continue;
+    if (param.frozen() || order >= slots_.size() || !same(param, slots_[order].param)) return;
     Array& value = param.data().value;
-    require(grad.shape() == value.shape() && grad.dtype() == value.dtype(),
-            "{}: the gradient of '{}' is {} {} and the parameter {} {}", name_, param.name(),
-            unroll::name(grad.dtype()), grad.shape(), unroll::name(value.dtype()), value.shape());
+    const bool fits = rows == nullptr ? grad.shape() == value.shape() : grad.cols() == value.cols();
+    require(fits && grad.dtype() == value.dtype(), "{}: the gradient of '{}' is {} {} and the parameter {} {}", name_,
+            param.name(), unroll::name(grad.dtype()), grad.shape(), unroll::name(value.dtype()), value.shape());
     Slot& slot = slots_[order];
     if (slot.steps == 0) slot.moments.assign(moments_.size(), Array::zeros(value.shape(), value.dtype()));
     for (Array& moment : slot.moments) moment = moment.to(value.dtype());
-    const double decay = decay_matrices_only_ && value.ndim() < 2 ? 0 : weight_decay_;
-    update({value, grad, slot.moments, ++slot.steps, rate, decay});
-  }
+    const double decay = common_.decay_matrices_only && value.ndim() < 2 ? 0 : common_.weight_decay;
+    const bool rows_only = rows != nullptr && (common_.lazy_rows || (moments_.empty() && decay == 0));
+    update(
+        {value, rows_only ? grad : grads[param], slot.moments, ++slot.steps, rate, decay, rows_only ? rows : nullptr});
+  });
 }
 
 OptimizerState Optimizer::state(const Params& params) const {

@@ -22,7 +22,8 @@ void descend(Index n, T* __restrict w, const T* __restrict g, T* __restrict s, c
 }  // namespace
 
 RmsProp::RmsProp(const RmsPropOptions& options)
-    : Optimizer("RmsProp", {"mean_square"}, options.rate, options.weight_decay, options.decay_matrices_only),
+    : Optimizer("RmsProp", {"mean_square"},
+                {options.rate, options.weight_decay, options.decay_matrices_only, options.lazy_rows}),
       alpha_(options.alpha),
       epsilon_(options.epsilon) {
   require_option("alpha", alpha_, 1);
@@ -35,7 +36,7 @@ void RmsProp::update(const Update& update) const {
                              static_cast<T>(1 - alpha_), static_cast<T>(epsilon_)};
     T *w = update.value.writable<T>(), *s = update.moments[0].writable<T>();
     const T* g = update.grad.data<T>();
-    in_pieces(update.value.size(), [&](Index i, Index n) { descend(n, w + i, g + i, s + i, factors); });
+    in_pieces(update, [&](Index i, Index j, Index n) { descend(n, w + i, g + j, s + i, factors); });
   });
 }
 

@@ -10,6 +10,7 @@ struct RmsPropOptions {
   double epsilon = 1e-8;
   double weight_decay = 0;
   bool decay_matrices_only = false;  // spare parameters with fewer than two axes: biases
+  bool lazy_rows = false;            // leave rows of a table that the step did not use (see Optimizer)
 };
 
 /// RMSprop (Tieleman and Hinton, 2012), as in PyTorch: ε stands outside the square root.

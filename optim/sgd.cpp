@@ -20,7 +20,7 @@ void heavy_ball(Index n, T* __restrict w, const T* __restrict g, T* __restrict v
 
 Sgd::Sgd(const SgdOptions& options)
     : Optimizer("Sgd", options.momentum == 0 ? std::vector<std::string>{} : std::vector<std::string>{"momentum"},
-                options.rate, options.weight_decay, options.decay_matrices_only),
+                {options.rate, options.weight_decay, options.decay_matrices_only, options.lazy_rows}),
       momentum_(options.momentum) {
   require_option("momentum", momentum_);
 }
@@ -31,12 +31,11 @@ void Sgd::update(const Update& update) const {
     T* w = update.value.writable<T>();
     const T* g = update.grad.data<T>();
     if (momentum_ == 0) {
-      in_pieces(update.value.size(), [&](Index i, Index n) { plain(n, w + i, g + i, rate, decay); });
+      in_pieces(update, [&](Index i, Index j, Index n) { plain(n, w + i, g + j, rate, decay); });
     } else {
       T* v = update.moments[0].writable<T>();
       const T momentum = static_cast<T>(momentum_);
-      in_pieces(update.value.size(),
-                [&](Index i, Index n) { heavy_ball(n, w + i, g + i, v + i, rate, decay, momentum); });
+      in_pieces(update, [&](Index i, Index j, Index n) { heavy_ball(n, w + i, g + j, v + i, rate, decay, momentum); });
     }
   });
 }

@@ -9,6 +9,7 @@ struct SgdOptions {
   double momentum = 0;
   double weight_decay = 0;
   bool decay_matrices_only = false;  // spare parameters with fewer than two axes: biases
+  bool lazy_rows = false;            // leave rows of a table that the step did not use (see Optimizer)
 };
 
 /// Stochastic gradient descent, with Polyak's heavy-ball momentum as PyTorch writes it (the rate outside the sum).

@@ -90,6 +90,24 @@ TEST_CASE("array: parts are views") {
   CHECK(elements(gate.to(f32)) == elements(gate));
 }
 
+TEST_CASE("array: what is lent is passed on by moving, and no longer lent once it was copied") {
+  Array a = Array::zeros({4, 2}, f64).part(1, 0, {2, 2});
+  CHECK(!a.lent());
+  a.lend();
+  Array moved = std::move(a);
+  CHECK(moved.lent());
+  CHECK(!a.lent());
+  Array assigned;
+  assigned = std::move(moved);
+  CHECK(assigned.lent());
+  const Array copy = assigned;
+  CHECK(!assigned.lent());
+  CHECK(!copy.lent());
+  assigned.lend();
+  CHECK(!assigned.part(0, 0, {1, 2}).lent());
+  CHECK(!assigned.lent());
+}
+
 TEST_CASE("array: reshaped") {
   const Array a = counting({2, 6});
   CHECK(a.reshaped({3, 4}).same_place(a.reshaped({3, 4})));

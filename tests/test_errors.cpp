@@ -64,20 +64,17 @@ TEST_CASE("errors: shapes that do not fit") {
          affine(zeros({2, 3}), zeros({4, 5}), zeros({5}));
        },
        "affine: x is [2, 3], w is [4, 5] and b is [5]; the columns of x must equal the rows of w, and b have one "
-       "number "
-       "for each column of w"},
+       "number for each column of w, or the result's shape"},
       {[] {
          affine(zeros({2, 3}), zeros({3, 5}), zeros({4}));
        },
        "affine: x is [2, 3], w is [3, 5] and b is [4]; the columns of x must equal the rows of w, and b have one "
-       "number "
-       "for each column of w"},
+       "number for each column of w, or the result's shape"},
       {[] {
          affine(zeros({2, 3}), zeros({3, 5}), zeros({1, 5}));
        },
        "affine: x is [2, 3], w is [3, 5] and b is [1, 5]; the columns of x must equal the rows of w, and b have one "
-       "number "
-       "for each column of w"},
+       "number for each column of w, or the result's shape"},
       {[] {
          reshape(zeros({3, 4}), {5, 2});
        },

@@ -109,6 +109,32 @@ TEST_CASE_TEMPLATE("products equal the reference", T, float, double) {
   }
 }
 
+TEST_CASE_TEMPLATE("products onto a base: a row, a matrix, a matrix with gaps, the destination itself", T, float,
+                   double) {
+  const Dtype dtype = dtype_of<T>;
+  for (const auto [n, k, m] : all_sizes) {
+    const Array a = random_array({n, k}, dtype, 1), b = random_array({k, m}, dtype, 2);
+    const Array row = random_array({m}, dtype, 3), matrix = random_array({n, m}, dtype, 4);
+    const xt::xarray<double> product = reference(a, b, false, false);
+    CAPTURE(a.shape());
+    CAPTURE(b.shape());
+    for (const Array& base : {row, matrix, with_gaps(matrix), matrix.copy()}) {
+      for (int call = 0; call < 3; ++call) {
+        const bool itself = call == 2 && base.ndim() == 2 && base.contiguous();
+        const Array into = itself ? base : Array::uninitialised({n, m}, dtype);
+        const Array before = base.copy();
+        multiply_onto(base, a, b, into);
+        double worst = 0;
+        for (Index i = 0; i < into.size(); ++i) {
+          const double from = before.flat(base.ndim() == 1 ? i % m : i);
+          worst = std::max(worst, std::abs(into.flat(i) - product(i / m, i % m) - from));
+        }
+        CHECK(worst <= (dtype == f64 ? 1e-13 : 2e-6) * static_cast<double>(1 + k));
+      }
+    }
+  }
+}
+
 TEST_CASE("products: leading axes count as rows") {
   const Array a = random_array({3, 5, 4}, f64, 1), b = random_array({4, 7}, f64, 2);
   const Array y = Array::uninitialised({3, 5, 7}, f64), flat = Array::uninitialised({15, 7}, f64);

@@ -272,10 +272,12 @@ TEST_CASE("gradients: products") {
         Sizes{2, 65, 3}, Sizes{0, 4, 5}, Sizes{3, 0, 5}, Sizes{3, 4, 0}, Sizes{70, 3, 2}}) {
     check_grad("matmul", product, {n, k}, {k, m});
     check_grad("affine", [](auto x, auto w, auto b) { return affine(x, w, b); }, {n, k}, {k, m}, {m});
+    check_grad("affine [N, M]", [](auto x, auto w, auto b) { return affine(x, w, b); }, {n, k}, {k, m}, {n, m});
   }
   check_grad("matmul [K]", product, {4}, {4, 5});
   check_grad("matmul [T, B, K]", product, {2, 3, 4}, {4, 5});
   check_grad("affine [T, B, K]", [](auto x, auto w, auto b) { return affine(x, w, b); }, {2, 3, 4}, {4, 5}, {5});
+  check_grad("affine [T, B, M]", [](auto x, auto w, auto b) { return affine(x, w, b); }, {2, 3, 4}, {4, 5}, {2, 3, 5});
   check_grad("affine [K]", [](auto x, auto w, auto b) { return affine(x, w, b); }, {4}, {4, 5}, {5});
   check_grad("x x", [](auto x) { return matmul(x, x); }, {3, 3});
   check_grad("x xᵀ", [](auto x) { return matmul(x, transpose(x)); }, {3, 4});

@@ -185,6 +185,86 @@ TEST_CASE("a gradient that comes in at one step only") {
   }
 }
 
+namespace {
+
+/// One LSTM-like cell in several wordings, which treat their projected input differently.
+enum class Wording {
+  reads,         // z by reference
+  takes_over,    // z by value, moved into the sum
+  keeps_first,   // a rule has kept z before it is moved
+  kept_already,  // the rule that made all z keeps them
+  shares,        // the projection is somebody else's tensor too
+};
+struct Worded {
+  struct State {
+    Tensor h;
+  };
+  Param wx, wh, b;
+  Wording wording;
+  mutable Tensor shared = {};
+  Worded(const Scope& p, Index inputs, Index size, Wording wording)
+      : wx(p("wx", {inputs, size}, glorot)),
+        wh(p("wh", {size, size}, orthogonal)),
+        b(p("b", {size}, uniform(0.5))),
+        wording(wording) {}
+  State zero_state(Index batch) const { return {wh.zeros(batch, wh.dim(0))}; }
+  Tensor project(const Tensor& xs) const {
+    const Tensor z = affine(xs, wx, b);
+    if (wording == Wording::kept_already) return tanh(z);
+    if (wording == Wording::shares) shared = z;
+    return z;
+  }
+  State step(Tensor z, const State& s) const {
+    if (wording == Wording::keeps_first) {
+      const Tensor square = z * z;
+      return {tanh(affine(s.h, wh, std::move(z))) * square};
+    }
+    if (wording == Wording::reads) return {tanh(affine(s.h, wh, z)) * (z * z)};
+    return {tanh(affine(s.h, wh, std::move(z)))};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a step that takes over its input changes nothing that somebody else holds") {
+  const auto run = [](Wording wording, Tensor* shared = nullptr) {
+    Params params(1, f64);
+    const Worded cell(params, in, hidden, wording);
+    const Tensor xs = Tensor(random_array({steps, 4, in}, 3));
+    Tape tape;
+    const Tensor outputs = scan(cell, xs).outputs;
+    const Tensor loss = sum(outputs * outputs);
+    const Grads grads = tape.backward(loss);
+    if (shared != nullptr) *shared = cell.shared;
+    return std::tuple{loss.item(), grads["wx"].flat(1), grads["wh"].flat(2), grads["b"].flat(0)};
+  };
+  CHECK(run(Wording::keeps_first) == run(Wording::reads));
+  Tensor shared;
+  CHECK(run(Wording::shares, &shared) == run(Wording::takes_over));
+  Params params(1, f64);
+  const Worded cell(params, in, hidden, Wording::reads);
+  const Tensor expected = cell.project(Tensor(random_array({steps, 4, in}, 3)));
+  for (Index i = 0; i < expected.size(); ++i) CHECK(shared.value().flat(i) == expected.value().flat(i));
+  for (const Wording wording : {Wording::takes_over, Wording::keeps_first, Wording::kept_already, Wording::shares}) {
+    Params checked(1, f64);
+    const Worded any(checked, in, hidden, wording);
+    const Tensor xs = Tensor(random_array({steps, 4, in}, 3));
+    CHECK(check_model(checked, [&] { return scan(any, xs).outputs; }).passed());
+  }
+}
+
+TEST_CASE("the outputs of a scan and its last state: one block, and a state that does not hold it") {
+  Params params(1, f64);
+  const Lstm cell(params, in, hidden);
+  const Tensor xs = Tensor(random_array({steps, 4, in}, 3));
+  const auto scanned = scan(cell, xs);
+  CHECK(scanned.last.h.value().size() == scanned.last.h.value().buffer()->holders() * 4 * hidden);
+  for (Index i = 0; i < 4 * hidden; ++i) {
+    CHECK(scanned.outputs.value().flat((steps - 1) * 4 * hidden + i) == scanned.last.h.value().flat(i));
+  }
+  CHECK(!scanned.last.h.value().same_place(at(scanned.outputs, steps - 1).value()));
+}
+
 TEST_CASE("truncated backpropagation: detach stops the gradient and keeps the value, in any state") {
   Params params(1, f64);
   const Nested cell(params / "cell", in, hidden);
@@ -234,7 +314,7 @@ TEST_CASE("a state carried beyond its tape must be detached") {
   }
   Tape tape;
   CHECK(message_of<UsageError>([&] { scan(cell, xs, state); }) ==
-        "matmul: a tensor of shape [1, 3] was recorded on a tape that has ended; detach(x) keeps its value");
+        "affine: a tensor of shape [1, 3] was recorded on a tape that has ended; detach(x) keeps its value");
   scan(cell, xs, detach(state));
 }
 

@@ -87,6 +87,22 @@ TEST_CASE("gradients: a sum writes into the view it adds to") {
     return h;
   };
   check_grad("z[t] + h w", recurrent, {3, 2, 8}, {2, 4}, {4, 8});
+  const auto with_affine = [](auto zs, auto h, auto w) {
+    for (const Tensor& z : unstack(zs)) {
+      auto [i, g] = split<2>(affine(h, w, z));
+      h = sigmoid(i) * tanh(g);
+    }
+    return h;
+  };
+  check_grad("affine onto z[t]", with_affine, {3, 2, 8}, {2, 4}, {4, 8});
+  check_grad("affine onto z[t] of a result", [&](auto xs, auto h, auto w) { return with_affine(xs * xs, h, w); },
+             {3, 2, 8}, {2, 4}, {4, 8});
+  check_grad("affine onto what is used again",
+             [](auto z, auto h, auto w) {
+               const Tensor y = affine(h, w, z);
+               return affine(y, w, y) * z;
+             },
+             {2, 4}, {2, 4}, {4, 4});
   check_grad("z[t] + h w of a result", [&](auto xs, auto h, auto w) { return recurrent(xs * xs, h, w); }, {3, 2, 8},
              {2, 4}, {4, 8});
   check_grad("h w + z[t]",

@@ -29,20 +29,7 @@ Tensor rows(const Tensor& table, const Ids& ids) {
                   width * sizeof(T));
     }
   });
-  return record("rows", y, wrt(table, [ids = PooledList<Id>::of(ids)](const Array& dy, const Dest& dtable) {
-                  dispatch(dy.dtype(), [&]<class T>(T) {
-                    T* out = dtable.into.raw<T>();
-                    const Index step = dtable.into.stride(), cols = dy.cols();
-                    if (!dtable.add) {
-                      for (Index r = 0, n = dtable.into.rows(); r < n; ++r) std::fill_n(out + r * step, cols, T{0});
-                    }
-                    for (Index i = 0; i < ids.size(); ++i) {
-                      T* to = out + static_cast<Index>(ids[i]) * step;
-                      const T* from = dy.raw<T>() + i * dy.stride();
-                      for (Index c = 0; c < cols; ++c) to[c] += from[c];
-                    }
-                  });
-                }));
+  return record("rows", y, wrt(table, scattered(ids)));
 }
 
 /// y[i] = x[i, ids[i]]

@@ -35,25 +35,30 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
                 wrt(b, outer(a)));
 }
 
-/// y = x w + b,   dx = dy wᵀ,   dw = xᵀ dy,   db = Σ dy over rows.
-Tensor affine(const Tensor& x, const Tensor& w, const Tensor& b) {
-  require(
-      x.ndim() >= 1 && w.ndim() == 2 && b.ndim() == 1 && x.dim(-1) == w.dim(0) && w.dim(1) == b.dim(0),
-      "affine: x is {}, w is {} and b is {}; the columns of x must equal the rows of w, and b have one number for each "
-      "column of w",
-      x.shape(), w.shape(), b.shape());
+/// y = x w + b,   dx = dy wᵀ,   dw = xᵀ dy,   db = dy, summed over rows when b is one row.
+Tensor affine(const Tensor& x, const Tensor& w, Tensor b) {
+  require(x.ndim() >= 1 && w.ndim() == 2 && x.dim(-1) == w.dim(0) && b.defined() &&
+              ((b.ndim() == 1 && w.dim(1) == b.dim(0)) || b.shape() == product_shape(x, w)),
+          "affine: x is {}, w is {} and b is {}; the columns of x must equal the rows of w, and b have one number for "
+          "each column of w, or the result's shape",
+          x.shape(), w.shape(), b.shape());
   same_dtype("affine", w.dtype(), b.dtype());
+  const Dtype dtype = same_dtype("affine", x.dtype(), w.dtype());
+  const auto dx = [w = w.value()](const Array& dy, const Dest& into) { multiply_nt(dy, w, into); };
   const Shape shape = product_shape(x, w);
-  const Array y = Array::uninitialised(shape, same_dtype("affine", x.dtype(), w.dtype()));
-  dispatch(y.dtype(), [&]<class T>(T) {
-    const Index cols = shape.cols();
-    for (Index r = 0, rows = shape.rows(); r < rows; ++r) {
-      std::copy_n(b.value().raw<T>(), cols, y.raw<T>() + r * cols);
-    }
-  });
-  multiply(x.value(), w.value(), {y, true});
-  return record("affine", y, wrt(x, [w = w.value()](const Array& dy, const Dest& dx) { multiply_nt(dy, w, dx); }),
-                wrt(w, outer(x)), wrt(b, add_rows));
+  if (b.ndim() == 1 && shape.ndim() > 1) {
+    const Array y = Array::uninitialised(shape, dtype);
+    multiply_onto(b.value(), x.value(), w.value(), y);
+    return record("affine", y, wrt(x, dx), wrt(w, outer(x)), wrt(b, add_rows));
+  }
+  const Tensor operand(Array(), b.tape(), b.node());
+  const bool in_place = b.value().lent() || b.value().reusable();
+  const Array y = in_place ? std::move(b).value() : Array::uninitialised(shape, dtype);
+  if (y.buffer()->packs != nullptr) drop_packs(y.buffer());
+  multiply_onto(in_place ? y : b.value(), x.value(), w.value(), y);
+  Tensor result = record("affine", y, wrt(x, dx), wrt(w, outer(x)), wrt(operand, [](const Array& dy) { return dy; }));
+  if (result.recorded()) Tape::current()->forwards_to(result.node(), Tape::current()->find("affine", operand));
+  return result;
 }
 
 }  // namespace unroll

@@ -161,7 +161,8 @@ struct JoinRule {
   PooledList<Operand> operands;
   Index axis;
   void operator()(Tape& tape, NodeId self) {
-    const Array dy = tape.grad(self);
+    const Array dy = tape.take_grad(self);
+    const bool own = dy.buffer()->unique();  // then each operand may keep its part and add to it
     Index begin = 0;
     for (const auto& [node, extent] : operands) {
       const Index from = begin;
@@ -169,9 +170,9 @@ struct JoinRule {
       if (node == no_node) continue;
       const Shape& shape = tape.shape_of(node);
       if (axis + 1 == dy.ndim()) {
-        tape.give(node, dy.part(0, from, shape));
+        tape.give(node, dy.part(0, from, shape), own);
       } else if (axis == 0) {
-        tape.give(node, dy.part(from * without_first(dy.shape()).rows(), 0, shape));
+        tape.give(node, dy.part(from * without_first(dy.shape()).rows(), 0, shape), own);
       } else {
         Array part = Array::uninitialised(shape, dy.dtype());
         copy_axis(dense(dy), from, part, 0, axis, extent);
@@ -228,12 +229,20 @@ Tensor stack(std::span<const Tensor> xs) {
   const Shape& each = xs[0].shape();
   Shape shape{xs.size()};
   for (const auto extent : each) shape.append(extent);
-  Array y = Array::uninitialised(shape, xs[0].dtype());
-  Index row = 0;
-  for (const Tensor& x : xs) {
+  const Array& first = xs[0].value();
+  bool adjacent = true;
+  for (Index i = 0; i < xs.size(); ++i) {
+    const Tensor& x = xs[i];
     require_value("stack", x);
     same_dtype("stack", xs[0].dtype(), x.dtype());
     require(x.shape() == each, "stack: {} and {} are not of one shape", each, x.shape());
+    adjacent = adjacent && x.value().buffer() == first.buffer() && x.value().stride() == first.stride() &&
+               x.value().same_place(first.part(i * first.rows(), 0, each));
+  }
+  if (adjacent && each.ndim() > 0) return joined("stack", first.part(0, 0, shape), xs, 0, true);
+  Array y = Array::uninitialised(shape, xs[0].dtype());
+  Index row = 0;
+  for (const Tensor& x : xs) {
     dispatch(x.dtype(), [&]<class T>(T) {
       for (Index r = 0, rows = x.value().rows(); r < rows; ++r, ++row) {
         std::memcpy(y.raw<T>() + row * each.cols(), x.value().raw<T>() + r * x.value().stride(),

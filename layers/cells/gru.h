@@ -25,8 +25,8 @@ struct SimpleGru {
     return affine(xs, wx, b);
   }
 
-  State step(const Tensor& z, const State& s) const {
-    auto [u, candidate] = split<2>(z + matmul(s.c, wh));
+  State step(Tensor z, const State& s) const {
+    auto [u, candidate] = split<2>(affine(s.c, wh, std::move(z)));
     return {pointwise(
         "SimpleGru", [](auto u, auto n, auto c) { return c + sigmoid(u) * (tanh(n) - c); }, u, candidate, s.c)};
   }
@@ -69,12 +69,12 @@ struct Gru {
   State step(const Tensor& z, const State& s) const {
     const std::array<Index, 2> sizes{2 * size(), size()};
     const std::vector<Tensor> parts = split(z, sizes);
-    auto [u, r] = split<2>(parts[0] + matmul(s.c, wh));
+    auto [u, r] = split<2>(affine(s.c, wh, parts[0]));
     if (reset == Reset::before) {
       const Tensor kept = pointwise(
           "Gru", [](auto r, auto c) { return sigmoid(r) * c; }, r, s.c);
       return {pointwise(
-          "Gru", [](auto u, auto n, auto c) { return c + sigmoid(u) * (tanh(n) - c); }, u, parts[1] + matmul(kept, wc),
+          "Gru", [](auto u, auto n, auto c) { return c + sigmoid(u) * (tanh(n) - c); }, u, affine(kept, wc, parts[1]),
           s.c)};
     }
     return {pointwise(

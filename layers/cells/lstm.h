@@ -40,8 +40,8 @@ struct Lstm {
     return affine(xs, wx, b);
   }
 
-  State step(const Tensor& z, const State& s) const {
-    auto [i, f, g, o] = split<4>(z + matmul(s.h, wh));
+  State step(Tensor z, const State& s) const {
+    auto [i, f, g, o] = split<4>(affine(s.h, wh, std::move(z)));
     auto [h, c] = output_form == LstmOutput::tanh_c ? pointwise("Lstm", textbook, i, f, g, o, s.c)
                                                     : pointwise("Lstm", notes, i, f, g, o, s.c);
     return {h, c};

@@ -37,8 +37,8 @@ struct PeepholeLstm {
     return affine(xs, wx, b);
   }
 
-  State step(const Tensor& z, const State& s) const {
-    auto [i, f, g, o] = split<4>(z + matmul(s.h, wh));
+  State step(Tensor z, const State& s) const {
+    auto [i, f, g, o] = split<4>(affine(s.h, wh, std::move(z)));
     auto [h, c] = form == Peephole::new_c ? pointwise("PeepholeLstm", sees_new, i, f, g, o, s.c, pi, pf, po)
                                           : pointwise("PeepholeLstm", sees_old, i, f, g, o, s.c, pi, pf, po);
     return {h, c};

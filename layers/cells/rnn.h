@@ -28,8 +28,8 @@ struct Rnn {
     return affine(xs, wx, b);
   }
 
-  State step(const Tensor& z, const State& s) const {
-    const Tensor sum = z + matmul(s.a, wh);
+  State step(Tensor z, const State& s) const {
+    const Tensor sum = affine(s.a, wh, std::move(z));
     return {activation == Activation::tanh ? tanh(sum) : relu(sum)};
   }
 };

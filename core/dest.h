@@ -1,0 +1,20 @@
+// Where an op writes what it computes.
+#pragma once
+
+#include <unroll/core/array.h>
+
+namespace unroll {
+
+/// Where an op writes a result or a gradient: `into` has the result's shape (its rows may lie apart); with `add` what
+/// is there is added to, otherwise it is overwritten.
+struct Dest {
+  Array into;
+  bool add = false;
+};
+
+/// dest (+)= x
+void write(const Dest& dest, const Array& x);
+/// a = 0, where it lies
+void zero_fill(const Array& a);
+
+}  // namespace unroll
