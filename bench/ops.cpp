@@ -312,7 +312,8 @@ void embedding(State& state) {
   Update update;
   repeat(state, [&] {
     Tape tape;
-    update.step(params, tape.backward(rows(table, ids), cotangent));
+    const Tensor y = rows(table, ids);
+    update.step(params, tape.backward(y, cotangent));
   });
   state.counters["per_id"] = time_for_each(tokens);
 }

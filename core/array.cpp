@@ -25,6 +25,13 @@ Array Array::full(const Shape& shape, Dtype dtype, double value) {
   return a;
 }
 
+Array Array::repeated(const Shape& shape, Dtype dtype, double value) {
+  Array a = full({shape.cols()}, dtype, value);
+  a.shape_ = shape;
+  if (shape.rows() > 1) a.stride_ = 0;
+  return a;
+}
+
 Array Array::copy() const {
   Array a = uninitialised(shape_, dtype_);
   const Index bytes = cols() * width(dtype_), step = stride_ * width(dtype_);

@@ -122,6 +122,8 @@ class Array {
   static Array uninitialised(const Shape& shape, Dtype dtype);
   static Array full(const Shape& shape, Dtype dtype, double value);
   static Array zeros(const Shape& shape, Dtype dtype) { return full(shape, dtype, 0); }
+  /// One number everywhere, to be read only: all rows are the same memory (their stride is 0).
+  static Array repeated(const Shape& shape, Dtype dtype, double value);
   /// Copies `shape.size()` numbers.
   template <class T>
   static Array of(const Shape& shape, const T* values) {
@@ -141,10 +143,10 @@ class Array {
   /// Elements from one row to the next.
   Index stride() const { return stride_; }
   bool contiguous() const { return stride_ == cols() || rows() <= 1; }
+  /// It is no part of something larger, and has no gaps.
+  bool whole() const { return buffer_ != nullptr && stride_ == cols() && data_ == buffer_->data(); }
   /// No other array shares the memory, and it is all there is: an op may write its result here.
-  bool reusable() const {
-    return buffer_ != nullptr && stride_ == cols() && buffer_->unique() && data_ == buffer_->data();
-  }
+  bool reusable() const { return whole() && buffer_->unique(); }
   /// Lets whoever this part of a larger array is moved to write over it, as the one step of a scan that reads it may.
   /// Moving passes the permission on; the first copy ends it, for whoever holds a copy relies on what is there.
   void lend() { lent_ = true; }

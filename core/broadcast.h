@@ -23,32 +23,58 @@ struct Steps {
   bool whole() const { return row_step != 0 && col_step == 1; }
   bool once() const { return row_step == 0 && col_step == 0; }
 };
+inline Steps steps_of_whole(const Array& a) { return {a.stride(), 1}; }
 
 /// Turns every input into one that a row step and a column step can walk (copying only those broadcast over a middle
 /// axis), fills in the steps, and returns the common shape. Errors under the name of the op: shapes, dtypes.
-Shape align_slowly(const char* op, std::span<Array> inputs, std::span<Steps> steps);
-inline Steps steps_of_whole(const Array& a) { return {a.stride(), 1}; }
+Shape align(const char* op, std::span<const Array*> inputs, std::span<Steps> steps, std::span<Array> copies);
+
+/// The inputs of an elementwise op, ready to be walked. What the op was given is only pointed to: it must stay alive.
 template <std::size_t N>
-Shape align(const char* op, std::array<Array, N>& inputs, std::array<Steps, N>& steps) {
-  bool alike = inputs[0].defined();
-  for (std::size_t i = 0; i < N; ++i) {
-    alike = alike && inputs[i].shape() == inputs[0].shape() && inputs[i].dtype() == inputs[0].dtype();
-    steps[i] = steps_of_whole(inputs[i]);
+struct Operands {
+  std::array<const Array*, N> in;
+  std::array<Steps, N> steps;
+  Shape shape;  // the common one
+  std::array<Array, N> copies;
+
+  /// Errors under the name of the op: no value, shapes that do not broadcast, mixed dtypes.
+  Operands(const char* op, const std::array<const Array*, N>& inputs) : in(inputs) {
+    bool alike = in[0]->defined();
+    for (std::size_t i = 0; i < N; ++i) {
+      if (i > 0) alike = alike && in[i]->shape() == in[0]->shape() && in[i]->dtype() == in[0]->dtype();
+      steps[i] = steps_of_whole(*in[i]);
+    }
+    if (alike) {
+      shape = in[0]->shape();
+    } else {
+      shape = align(op, in, steps, copies);
+    }
   }
-  return alike ? inputs[0].shape() : align_slowly(op, inputs, steps);
-}
+};
+
+inline constexpr Index tile_elements = 4096;  // some microseconds of gate arithmetic: worth handing to a second thread
 
 /// The loop: `rows` × `cols`, cut into tiles by shape. A loop over arrays without gaps is one long row.
 struct Loop {
   Index rows, cols;
-  Index rows_per_tile, cols_per_tile, tiles;
+  Index rows_per_tile, cols_per_tile, tiles = 1;
 
   /// `flat` says that every array has no gaps, or is one element.
-  Loop(const Shape& shape, bool flat);
+  Loop(Index rows_, Index cols_, bool flat) : rows(flat ? 1 : rows_), cols(flat ? rows_ * cols_ : cols_) {
+    rows_per_tile = rows;
+    cols_per_tile = cols;
+    if (const Index size = rows * cols; size > tile_elements || size == 0) cut();
+  }
   struct Part {
     Index row, row_end, col, col_end;
   };
-  Part part(Index tile) const;
+  Part part(Index tile) const {
+    if (rows > 1) return {tile * rows_per_tile, std::min(rows, (tile + 1) * rows_per_tile), 0, cols};
+    return {0, rows, tile * cols_per_tile, std::min(cols, (tile + 1) * cols_per_tile)};
+  }
+
+ private:
+  void cut();
 };
 inline bool flat(const Steps& steps, Index rows, Index cols) {
   return steps.once() || (steps.col_step == 1 && (steps.row_step == cols || rows == 1));

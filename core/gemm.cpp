@@ -174,11 +174,7 @@ void product_direct(Index m, Index n, Index k, const T* a, Index a_row, const T*
         const T* row = w + j * w_row;
         for (Index q = 0; q < n; ++q) sums[q] += x * row[q];
       }
-      if (old != nullptr) {
-        for (Index q = 0; q < n; ++q) out[q] = old[q] + sums[q];
-      } else {
-        std::copy_n(sums, n, out);
-      }
+      for (Index q = 0; q < n; ++q) out[q] = old == nullptr ? sums[q] : old[q] + sums[q];
       old = out;
     }
   }
@@ -219,6 +215,9 @@ void copy_base(Base<T> base, T* c, Index rows, Index cols, Index stride) {
 /// c [m, n] = base + a [m, k] w, where w is a stored matrix [k, n] or the transpose of a stored [n, k].
 template <class T>
 void product(const Array& a, const Array& w, bool transposed, const Array& into, Base<T> base) {
+  if (prefer_blas() && (a.stride() < a.cols() || w.stride() < w.cols())) {  // rows that are one: BLAS knows no such
+    return product<T>(a.copy(), w.copy(), transposed, into, base);
+  }
   const Index m = a.rows(), k = a.cols(), n = into.cols();
   const T* x = a.raw<T>();
   T* c = into.raw<T>();
@@ -252,6 +251,7 @@ void product(const Array& a, const Array& w, bool transposed, const Array& into,
 /// c [k, n] (+)= aᵀ b over the rows of both: strips of rows of a are laid out as micro-tiles, panels of b as blocks.
 template <class T>
 void product_tn(const Array& a, const Array& b, const Dest& dest) {
+  if (prefer_blas() && (a.stride() < a.cols() || b.stride() < b.cols())) return product_tn<T>(a.copy(), b.copy(), dest);
   using K = Tile<T>;
   const Index rows = a.rows(), m = a.cols(), n = b.cols();
   T* c = dest.into.raw<T>();
@@ -277,11 +277,20 @@ void product_tn(const Array& a, const Array& b, const Dest& dest) {
   const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(rows);
   tiles_for(flops, blocks, [&](Index block) {
     const Index r0 = block * packed::depth, r1 = std::min(rows, r0 + packed::depth);
-    for (Index r = r0; r < r1; ++r) {
-      const T* from = a.raw<T>() + r * a.stride();
+    T* first = strip + r0 * strips * K::rows;
+    constexpr Index few = 16;  // rows at a time: what is read and what is written stay in the first-level cache
+    for (Index q = r0; q < r1; q += few) {
       for (Index s = 0; s < strips; ++s) {
-        T* to = strip + r0 * strips * K::rows + (s * (r1 - r0) + (r - r0)) * K::rows;
-        for (Index i = 0; i < K::rows; ++i) to[i] = s * K::rows + i < m ? from[s * K::rows + i] : T{0};
+        const Index width = std::min(K::rows, m - s * K::rows);
+        for (Index r = q; r < std::min(r1, q + few); ++r) {
+          const T* from = a.raw<T>() + r * a.stride() + s * K::rows;
+          T* to = first + (s * (r1 - r0) + (r - r0)) * K::rows;
+          if (width == K::rows) {
+            std::memcpy(to, from, K::rows * sizeof(T));
+          } else {
+            std::fill(std::copy_n(from, width, to), to + K::rows, T{0});
+          }
+        }
       }
     }
   });

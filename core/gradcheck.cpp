@@ -11,8 +11,14 @@ double dot(const Array& r, const Array& y) {
   for (Index i = 0, n = y.size(); i < n; ++i) sum += r.flat(i) * y.flat(i);
   return sum;
 }
+/// Σ r ∘ (moved − y): what did not change adds no rounding of its own.
+double change(const Array& r, const Array& moved, const Array& y) {
+  double sum = 0;
+  for (Index i = 0, n = y.size(); i < n; ++i) sum += r.flat(i) * (moved.flat(i) - y.flat(i));
+  return sum;
+}
 
-/// Tries the elements of one array: `set(i, v)` changes it, `value()` is the scalar.
+/// Tries the elements of one array: `set(i, v)` changes it, `value()` how far the scalar then is from `y`.
 template <class Set, class Value>
 GradcheckRow check(std::string name, const Array& x, const Array& gradient, double y, Set set, Value value,
                    Random& random, const GradcheckOptions& options) {
@@ -80,14 +86,13 @@ GradcheckReport detail::gradcheck(const TensorFunction& f, const std::vector<Arr
     require(x.dtype() == f64, "gradcheck: an input is {}; the check is done in f64", name(x.dtype()));
   std::vector<Tensor> x;
   std::vector<Array> gradients;
-  Array cotangent;
-  double y_value = 0;
+  Array cotangent, start;
   {
     Tape tape;
     for (const Array& input : inputs) x.push_back(tape.watch(Tensor(input)));
     const Tensor y = f(x);
     cotangent = cotangent_for(y, random);
-    y_value = dot(cotangent, y.value());
+    start = y.value();
     const Grads grads = tape.backward(y, cotangent);
     for (const Tensor& input : x) gradients.push_back(grads[input]);
   }
@@ -98,10 +103,10 @@ GradcheckReport detail::gradcheck(const TensorFunction& f, const std::vector<Arr
     const auto set = [&](Index i, double v) { moved.set_flat(i, v); };
     const auto value = [&] {
       plain[k] = Tensor(moved.copy());
-      return dot(cotangent, f(plain).value());
+      return change(cotangent, f(plain).value(), start);
     };
     report.rows.push_back(
-        check(fmt::format("input {}", k), inputs[k], gradients[k], y_value, set, value, random, options));
+        check(fmt::format("input {}", k), inputs[k], gradients[k], dot(cotangent, start), set, value, random, options));
     plain[k] = Tensor(inputs[k]);
   }
   return report;
@@ -109,14 +114,13 @@ GradcheckReport detail::gradcheck(const TensorFunction& f, const std::vector<Arr
 
 GradcheckReport check_model(Params& params, const std::function<Tensor()>& f, const GradcheckOptions& options) {
   Random random(options.seed + 1);
-  Array cotangent;
+  Array cotangent, y_start;
   Grads grads;
-  double y_value = 0;
   {
     Tape tape;
     const Tensor y = f();
     cotangent = cotangent_for(y, random);
-    y_value = dot(cotangent, y.value());
+    y_start = y.value();
     grads = tape.backward(y, cotangent);
   }
   GradcheckReport report;
@@ -125,8 +129,8 @@ GradcheckReport check_model(Params& params, const std::function<Tensor()>& f, co
     const Array start = param.value().copy();
     const Array gradient = grads.contains(param) ? grads[param] : Array::zeros(param.shape(), f64);
     const auto set = [&](Index i, double v) { param.data().value.set_flat(i, v); };
-    const auto value = [&] { return dot(cotangent, f().value()); };
-    report.rows.push_back(check(param.name(), start, gradient, y_value, set, value, random, options));
+    const auto value = [&] { return change(cotangent, f().value(), y_start); };
+    report.rows.push_back(check(param.name(), start, gradient, dot(cotangent, y_start), set, value, random, options));
     param.set(start);
   }
   return report;

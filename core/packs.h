@@ -118,7 +118,15 @@ void pack_block(const T* w, Index k_step, Index n_step, Index k0, Index k_count,
   const Index n = std::min(panel, n_count - n0);
   if (n < panel) std::fill_n(out, k_count * panel, T{0});
   if (n_step == 1) {
-    for (Index k = 0; k < k_count; ++k) std::memcpy(out + k * panel, w + (k0 + k) * k_step + n0, n * sizeof(T));
+    const T* from = w + k0 * k_step + n0;
+    if (n < panel) {
+      for (Index k = 0; k < k_count; ++k) std::memcpy(out + k * panel, from + k * k_step, n * sizeof(T));
+      return;
+    }
+    for (Index k = 0; k < k_count; ++k) {  // the rows may lie pages apart, where the processor fetches nothing ahead
+      for (Index line = 0; line < panel; line += 64 / sizeof(T)) __builtin_prefetch(from + (k + 8) * k_step + line);
+      std::memcpy(out + k * panel, from + k * k_step, panel * sizeof(T));
+    }
     return;
   }
   constexpr Index strip = 16;  // a strip of k for all columns: reads whole cache lines, writes stay in the first level

@@ -73,24 +73,24 @@ void apply_part(const F& f, const std::array<Walk<T>, N>& x, const std::array<Wa
   }(std::make_index_sequence<N>{}, std::make_index_sequence<K>{});
 }
 
-/// The fused loop over arrays that `align` has prepared; outputs have the common shape.
+/// The fused loop; the outputs have as many rows and columns as the inputs together.
 template <class T, std::size_t N, std::size_t K, class F>
-void apply(const F& f, const std::array<Array, N>& in, const std::array<Steps, N>& steps,
-           const std::array<Array, K>& out, bool add) {
-  const Index rows = out[0].rows(), cols = out[0].cols();
+void apply(const F& f, const fused::Operands<N>& x, const std::array<const Array*, K>& out, bool add) {
+  const Index rows = out[0]->rows(), cols = out[0]->cols();
   bool is_flat = true;
-  std::array<Walk<T>, N> x;
-  std::array<Walk<T>, K> y;
+  std::array<Walk<T>, N> from;
+  std::array<Walk<T>, K> to;
   for (std::size_t i = 0; i < N; ++i) {
-    x[i] = walk<T>(in[i], steps[i]);
-    is_flat = is_flat && flat(steps[i], rows, cols);
+    from[i] = walk<T>(*x.in[i], x.steps[i]);
+    is_flat = is_flat && flat(x.steps[i], rows, cols);
   }
   for (std::size_t k = 0; k < K; ++k) {
-    y[k] = walk<T>(out[k], steps_of_whole(out[k]));
-    is_flat = is_flat && flat(y[k].steps, rows, cols);
+    to[k] = walk<T>(*out[k], steps_of_whole(*out[k]));
+    is_flat = is_flat && flat(to[k].steps, rows, cols);
   }
-  const Loop loop(out[0].shape(), is_flat);
-  parallel_for(loop.tiles, [&](Index tile) { apply_part<T, N, K>(f, x, y, loop.part(tile), add); });
+  const Loop loop(rows, cols, is_flat);
+  if (loop.tiles == 1) return apply_part<T, N, K>(f, from, to, loop.part(0), add);
+  parallel_for(loop.tiles, [&](Index tile) { apply_part<T, N, K>(f, from, to, loop.part(tile), add); });
 }
 
 /// Everything backward needs: the lambda, the inputs, where their gradients go.
@@ -132,12 +132,13 @@ struct PointwiseRule {
       summed[i] = !steps[i].whole() && rows * cols != 1;
       if (summed[i]) continue;
       // Written directly unless another input's gradient may lie in the same memory while the loop runs.
-      direct[i] = tape.shape_of(nodes[i]) == shape && tape.alone(nodes[i]);
+      const Shape& own = tape.shape_of(nodes[i]);
+      direct[i] = own.cols() == cols && own.rows() == rows && tape.alone(nodes[i]);
       for (std::size_t j = 0; j < i; ++j) direct[i] = direct[i] && nodes[j] != nodes[i];
       dest[i] = direct[i] ? tape.dest(nodes[i]) : Dest{Array::uninitialised(shape, in[i].dtype()), false};
       is_flat = is_flat && flat(steps_of_whole(dest[i].into), rows, cols);
     }
-    const Loop loop(shape, is_flat);
+    const Loop loop(rows, cols, is_flat);
     std::array<Walk<T>, N> d{};
     for (std::size_t i = 0; i < N; ++i) {
       if (!wanted[i]) continue;
@@ -248,23 +249,16 @@ struct PointwiseRule {
 /// f applied to arrays, element by element, with NumPy broadcasting: the kernel of ops whose rule is written by hand.
 template <class F, class... A>
 Array map(const char* op, const F& f, const A&... inputs) {
-  constexpr std::size_t N = sizeof...(A);
-  std::array<Array, N> in{inputs...};
-  std::array<fused::Steps, N> steps;
-  const Shape shape = fused::align(op, in, steps);
-  const std::array<Array, 1> out{Array::uninitialised(shape, in[0].dtype())};
-  dispatch(in[0].dtype(), [&]<class T>(T) { detail::apply<T>(f, in, steps, out, false); });
-  return out[0];
+  const fused::Operands<sizeof...(A)> x(op, {&inputs...});
+  Array y = Array::uninitialised(x.shape, x.in[0]->dtype());
+  dispatch(y.dtype(), [&]<class T>(T) { detail::apply<T, sizeof...(A), 1>(f, x, {&y}, false); });
+  return y;
 }
 /// The same into a destination of the inputs' common shape.
 template <class F, class... A>
 void map_into(const Dest& dest, const F& f, const A&... inputs) {
-  constexpr std::size_t N = sizeof...(A);
-  std::array<Array, N> in{inputs...};
-  std::array<fused::Steps, N> steps;
-  fused::align("map", in, steps);
-  const std::array<Array, 1> out{dest.into};
-  dispatch(in[0].dtype(), [&]<class T>(T) { detail::apply<T>(f, in, steps, out, dest.add); });
+  const fused::Operands<sizeof...(A)> x("map", {&inputs...});
+  dispatch(dest.into.dtype(), [&]<class T>(T) { detail::apply<T, sizeof...(A), 1>(f, x, {&dest.into}, dest.add); });
 }
 
 /// y… = f(x…), element by element with NumPy broadcasting, in one fused loop. `f` is a generic lambda over + − × ÷,
@@ -278,15 +272,19 @@ auto pointwise(const char* op, F f, const X&... inputs) {
   using Result = decltype(detail::as_tuple(f((void(sizeof(X)), Lane<float>())...)));
   constexpr std::size_t K = std::tuple_size_v<Result>;
   static_assert(N >= 1 && N <= 32 && K >= 1, "pointwise takes 1 to 32 inputs and returns at least one value");
-  std::array<Tensor, N> x{Tensor(inputs)...};
-  std::array<Array, N> in;
-  std::array<fused::Steps, N> steps;
-  for (std::size_t i = 0; i < N; ++i) in[i] = x[i].value();
-  const Shape shape = fused::align(op, in, steps);
-  const Dtype dtype = in[0].dtype();
+  const std::array<Tensor, N> x{Tensor(inputs)...};
+  std::array<const Array*, N> values;
+  for (std::size_t i = 0; i < N; ++i) values[i] = &x[i].value();
+  fused::Operands<N> operands(op, values);
+  const Shape& shape = operands.shape;
+  const Dtype dtype = x[0].dtype();
   std::array<Array, K> out;
-  for (auto& y : out) y = Array::uninitialised(shape, dtype);
-  dispatch(dtype, [&]<class T>(T) { detail::apply<T>(f, in, steps, out, false); });
+  std::array<const Array*, K> places;
+  for (std::size_t k = 0; k < K; ++k) {
+    out[k] = Array::uninitialised(shape, dtype);
+    places[k] = &out[k];
+  }
+  dispatch(dtype, [&]<class T>(T) { detail::apply<T, N, K>(f, operands, places, false); });
 
   std::array<Tensor, K> result;
   Tape* tape = Tape::current();
@@ -307,7 +305,10 @@ auto pointwise(const char* op, F f, const X&... inputs) {
       const NodeId node = tape->add(op, shape, dtype);
       result[k] = tape->tensor(std::move(out[k]), node);
     }
-    tape->rule(result[0].node(), detail::PointwiseRule<F, N, K>{std::move(f), std::move(in), steps, nodes, shape},
+    std::array<Array, N> in;
+    for (std::size_t i = 0; i < N; ++i) in[i] = *operands.in[i];
+    tape->rule(result[0].node(),
+               detail::PointwiseRule<F, N, K>{std::move(f), std::move(in), operands.steps, nodes, shape},
                static_cast<int>(K));
   } else {
     for (std::size_t k = 0; k < K; ++k) result[k] = Tensor(std::move(out[k]));

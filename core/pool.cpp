@@ -5,7 +5,7 @@
 #include <bit>
 #include <cstdlib>
 #include <new>
-#include <vector>
+#include <utility>
 
 #include <unroll/core/pool.h>
 
@@ -27,33 +27,31 @@ Index bytes_of(std::uint32_t size_class) {
   return (k % 4 + 5) << step;
 }
 
-struct Pool {
-  std::array<std::vector<Buffer*>, 160> free;
-  ~Pool();
-};
-// A buffer may outlive its thread's pool (a global tensor, say): then it goes back to the system.
-thread_local bool pool_alive = true;
-thread_local Pool pool;
+// The free buffers of this thread, by class. Plain data, which a thread reaches without a check of whether it has been
+// constructed; the guard, armed by the first of a class, gives them back when the thread ends. A buffer that outlives
+// it (a global tensor's, say) then goes back to the system.
+constinit thread_local std::array<Buffer*, 160> free_buffers{};
+constinit thread_local bool pool_alive = true;
 
-Pool::~Pool() {
-  pool_alive = false;
-  for (auto& list : free) {
-    for (Buffer* buffer : list) std::free(buffer);
+struct Guard {
+  void arm() {}  // that it is used constructs it
+  ~Guard() {
+    pool_alive = false;
+    for (Buffer*& list : free_buffers) {
+      while (list != nullptr) std::free(std::exchange(list, list->next));
+    }
   }
-}
+};
+thread_local Guard guard;
 
 }  // namespace
 
 Buffer* Buffer::make(Index bytes) {
   const std::uint32_t size_class = class_of(bytes + sizeof(Buffer));
-  if (pool_alive) {
-    auto& list = pool.free[size_class];
-    if (!list.empty()) {
-      Buffer* buffer = list.back();
-      list.pop_back();
-      buffer->refs = 1;
-      return buffer;
-    }
+  if (Buffer* buffer = free_buffers[size_class]) {
+    free_buffers[size_class] = buffer->next;
+    buffer->refs = 1;
+    return buffer;
   }
   constexpr Index huge = Index{1} << 21;
   const Index total = (bytes_of(size_class) + 63) / 64 * 64;
@@ -73,7 +71,8 @@ Buffer* Buffer::make(Index bytes) {
 void Buffer::recycle(Buffer* buffer) {
   if (buffer->packs != nullptr) drop_packs(buffer);
   if (pool_alive) {
-    pool.free[buffer->size_class].push_back(buffer);
+    buffer->next = std::exchange(free_buffers[buffer->size_class], buffer);
+    if (buffer->next == nullptr) guard.arm();
   } else {
     std::free(buffer);
   }

@@ -25,6 +25,7 @@ struct alignas(64) Buffer {
   std::int32_t refs = 1;
   std::uint32_t size_class = 0;
   Packs* packs = nullptr;
+  Buffer* next = nullptr;  // in the pool's list, while it is free
 
   void* data() { return this + 1; }
 

@@ -221,7 +221,9 @@ Grads Tape::backward(const Tensor& y, const Array& cotangent) {
     if (x.pairs >= 0) run_products(i);
     if (x.rows >= 0 && !rows) run_rows(i);
     if (x.watched) {
-      grads.insert_watched(serial_, i, x.grad.defined() ? x.grad.copy() : Array::zeros(x.shape, x.dtype));
+      // Nothing adds to it any more; but a part of something larger would keep all of that alive.
+      Array grad = x.grad.defined() ? x.grad : Array::zeros(x.shape, x.dtype);
+      grads.insert_watched(serial_, i, grad.whole() ? std::move(grad) : grad.copy());
     }
     if (is_leaf) {
       --leaf;

@@ -148,6 +148,38 @@ TEST_CASE("values: softmax, logsumexp and the losses at extreme logits") {
         doctest::Approx(golden::ln_10000).epsilon(1e-15));
 }
 
+TEST_CASE("values: cross-entropy over vocabularies of several blocks, wherever the large logits lie") {
+  // ln Σ exp z by the textbook's two passes in f64.
+  const auto reference = [](const Array& z) {
+    double top = z.flat(0), sum = 0;
+    for (Index i = 0; i < z.size(); ++i) top = std::max(top, z.flat(i));
+    for (Index i = 0; i < z.size(); ++i) sum += std::exp(z.flat(i) - top);
+    return top + std::log(sum);
+  };
+  for (const Dtype dtype : {f32, f64}) {
+    const double tolerance = dtype == f32 ? 5e-7 : 1e-14;
+    for (const Index classes : {1, 15, 1023, 1024, 1025, 2500, 4096}) {
+      for (const double slope_of_blocks : {0.0, 30.0, 70.0, 200.0, -30.0, -200.0}) {
+        CAPTURE(classes);
+        CAPTURE(slope_of_blocks);
+        Array z = random_array({1, classes}, 3).to(dtype);
+        for (Index i = 0; i < classes; ++i) z.set_flat(i, z.flat(i) + slope_of_blocks * static_cast<double>(i / 1024));
+        const Id target = static_cast<Id>(classes / 2);
+        const double logsum = reference(z), loss = logsum - z.flat(classes / 2);
+        CHECK(cross_entropy(z, {target}, Reduce::sum).item() ==
+              doctest::Approx(loss).epsilon(tolerance).scale(1 + std::abs(logsum)));
+        const Array dz = slope([&](auto x) { return cross_entropy(x, {target}, Reduce::sum); }, z);
+        double worst = 0;
+        for (Index i = 0; i < classes; ++i) {
+          const double expected = std::exp(z.flat(i) - logsum) - (i == classes / 2 ? 1 : 0);
+          worst = std::max(worst, std::abs(dz.flat(i) - expected));
+        }
+        CHECK(worst <= tolerance);
+      }
+    }
+  }
+}
+
 TEST_CASE("values: reductions of the losses, with lengths") {
   const Array z = random_array({3, 2, 4});
   const Ids targets({0, 1, 2, 3, 9, 1}, 3, 2);  // the 9 lies beyond sequence 0's length and is never read

@@ -18,21 +18,11 @@ Array result_place(Tensor& a, Tensor& b, const Shape& shape) {
 }
 
 template <class F>
-Array binary(const char* op, const F& f, Tensor& a, Tensor& b, bool reuse) {
-  std::array<Array, 2> in{a.value(), b.value()};
-  std::array<fused::Steps, 2> steps;
-  if (reuse) {  // the copies in `in` would count as holders
-    same_dtype(op, a.dtype(), b.dtype());
-    const Shape shape = a.shape() == b.shape() ? a.shape() : broadcast(op, a.shape(), b.shape());
-    in = {};
-    const Array place = result_place(a, b, shape);
-    in = {a.value(), b.value()};
-    fused::align(op, in, steps);
-    const std::array<Array, 1> out{place};
-    dispatch(a.dtype(), [&]<class T>(T) { detail::apply<T>(f, in, steps, out, false); });
-    return place;
-  }
-  return map(op, f, a.value(), b.value());
+Array sum_of(const char* op, const F& f, Tensor& a, Tensor& b) {
+  const fused::Operands<2> x(op, {&a.value(), &b.value()});
+  const Array y = result_place(a, b, x.shape);
+  dispatch(y.dtype(), [&]<class T>(T) { detail::apply<T, 2, 1>(f, x, {&y}, false); });
+  return y;
 }
 
 /// One gradient passed to both operands: a sum's, or a difference's up to the sign.
@@ -56,7 +46,7 @@ struct SumRule {
 
 template <bool Minus, class F>
 Tensor add_or_subtract(const char* op, const F& f, Tensor a, Tensor b) {
-  Array y = binary(op, f, a, b, true);
+  Array y = sum_of(op, f, a, b);
   Tape* tape = Tape::current();
   if (tape == nullptr) return y;
   const NodeId na = tape->find(op, a), nb = tape->find(op, b);
@@ -107,8 +97,10 @@ Tensor operator/(Tensor a, Tensor b) {
 Tensor operator-(Tensor a) { return a * -1.0; }
 
 Tensor operator+(Tensor a, double b) {
-  Tensor c = constant(b, a);
-  return std::move(a) + std::move(c);
+  return record("add",
+                map(
+                    "add", [b](auto x) { return x + b; }, a.value()),
+                wrt(a, [](const Array& dy) { return dy; }));
 }
 Tensor operator+(double a, Tensor b) { return std::move(b) + a; }
 Tensor operator-(Tensor a, double b) { return std::move(a) + -b; }

@@ -32,6 +32,7 @@ Tensor scaled_sum(const char* op, const Tensor& x, const Shape& kept, const Shap
     y = map(
         op, [factor](auto v) { return v * factor; }, y);
   return record(op, y.reshaped(result), wrt(x, [=, shape = x.shape()](const Array& dy) {
+                  if (dy.size() == 1) return Array::repeated(shape, dy.dtype(), factor * dy.item());
                   const Array g = map(
                                       op, [factor](auto v) { return v * factor; }, dy)
                                       .reshaped(kept);

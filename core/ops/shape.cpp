@@ -162,7 +162,7 @@ struct JoinRule {
   Index axis;
   void operator()(Tape& tape, NodeId self) {
     const Array dy = tape.take_grad(self);
-    const bool own = dy.buffer()->unique();  // then each operand may keep its part and add to it
+    const bool own = dy.buffer()->unique() && dy.contiguous();  // then each operand may keep its part and add to it
     Index begin = 0;
     for (const auto& [node, extent] : operands) {
       const Index from = begin;
