@@ -1,6 +1,7 @@
 // unroll: recurrent networks on a reverse-mode tape. This header is all of it.
 #pragma once
 
+#include <unroll/core/fast_paths.h>
 #include <unroll/core/gradcheck.h>
 #include <unroll/core/map_fields.h>
 #include <unroll/core/ops.h>

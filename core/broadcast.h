@@ -65,6 +65,8 @@ struct Loop {
     cols_per_tile = cols;
     if (const Index size = rows * cols; size > tile_elements || size == 0) cut();
   }
+  /// Worth waking a thread for.
+  bool large() const { return tiles >= 16; }
   struct Part {
     Index row, row_end, col, col_end;
   };

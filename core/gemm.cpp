@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 
+#include <unroll/core/fast_paths.h>
 #include <unroll/core/gemm.h>
 #include <unroll/core/packs.h>
 #include <unroll/core/threads.h>
@@ -66,13 +67,16 @@ Buffer* pack_all(Operand<T> w, Index k, Index n) {
   Buffer* buffer = Buffer::make(packed::packed_size<T>(k, n) * sizeof(T));
   auto* out = static_cast<T*>(buffer->data());
   const Index panels = (n + Tile<T>::panel - 1) / Tile<T>::panel;
-  parallel_for(panels, [&](Index p) {
-    const Index n0 = p * Tile<T>::panel;
-    for (Index k0 = 0; k0 < k; k0 += packed::depth) {
-      const Index kc = std::min(packed::depth, k - k0);
-      packed::pack_block(w.data, w.row, w.col, k0, kc, n0, n, out + packed::block_offset<T>(k0, kc, n0, n));
-    }
-  });
+  parallel_for(
+      panels,
+      [&](Index p) {
+        const Index n0 = p * Tile<T>::panel;
+        for (Index k0 = 0; k0 < k; k0 += packed::depth) {
+          const Index kc = std::min(packed::depth, k - k0);
+          packed::pack_block(w.data, w.row, w.col, k0, kc, n0, n, out + packed::block_offset<T>(k0, kc, n0, n));
+        }
+      },
+      k * n >= Index{1} << 18);
   return buffer;
 }
 
@@ -120,15 +124,16 @@ void panel_product(Index m, Index k, const T* a, Index a_row, T* c, Index c_row,
   }
 }
 
-/// Work below which a second thread costs more than it saves (measured: handing over a tile takes about a microsecond).
-constexpr double parallel_flops = 4e5;
+/// Work below which a second thread costs more than it saves: handing over takes a microsecond or two, and what it has
+/// written must come from its cache.
+constexpr double parallel_flops = 4e6;
 
 template <class F>
 void tiles_for(double flops, Index tiles, F&& f) {
   if (flops < parallel_flops) {
     for (Index i = 0; i < tiles; ++i) f(i);
   } else {
-    parallel_for(tiles, f);
+    parallel_for(tiles, f, flops >= 4 * parallel_flops);
   }
 }
 
@@ -185,6 +190,7 @@ void product_direct(Index m, Index n, Index k, const T* a, Index a_row, const T*
 /// GFLOP/s where OpenBLAS 0.3.21 reaches 245 as SkylakeX and 125 as Zen, which it takes the newest AMD processors for).
 /// Where they are narrower, the large ones go to OpenBLAS.
 constexpr bool prefer_blas() { return UNROLL_VECTOR_BYTES < 64; }
+bool by_blas() { return prefer_blas() || !fast_paths(); }
 
 void blas_gemm(bool ta, bool tb, Index m, Index n, Index k, const float* a, Index lda, const float* b, Index ldb,
                float* c, Index ldc, bool add) {
@@ -215,7 +221,7 @@ void copy_base(Base<T> base, T* c, Index rows, Index cols, Index stride) {
 /// c [m, n] = base + a [m, k] w, where w is a stored matrix [k, n] or the transpose of a stored [n, k].
 template <class T>
 void product(const Array& a, const Array& w, bool transposed, const Array& into, Base<T> base) {
-  if (prefer_blas() && (a.stride() < a.cols() || w.stride() < w.cols())) {  // rows that are one: BLAS knows no such
+  if (by_blas() && (a.stride() < a.cols() || w.stride() < w.cols())) {  // rows that are one: BLAS knows no such
     return product<T>(a.copy(), w.copy(), transposed, into, base);
   }
   const Index m = a.rows(), k = a.cols(), n = into.cols();
@@ -225,7 +231,7 @@ void product(const Array& a, const Array& w, bool transposed, const Array& into,
   if (m == 0 || n == 0) return;
   if (k == 0) return copy_base(base, c, m, n, c_row);
   const bool large = m >= 64 || m * n * k >= Index{1} << 22;
-  if (large && prefer_blas() && m > 2 * block_rows) {
+  if (!fast_paths() || (large && prefer_blas() && m > 2 * block_rows)) {
     if (base.data != nullptr) copy_base(base, c, m, n, c_row);
     parallel_for((m + block_rows - 1) / block_rows, [&](Index tile) {
       const Index r = tile * block_rows;
@@ -251,7 +257,7 @@ void product(const Array& a, const Array& w, bool transposed, const Array& into,
 /// c [k, n] (+)= aᵀ b over the rows of both: strips of rows of a are laid out as micro-tiles, panels of b as blocks.
 template <class T>
 void product_tn(const Array& a, const Array& b, const Dest& dest) {
-  if (prefer_blas() && (a.stride() < a.cols() || b.stride() < b.cols())) return product_tn<T>(a.copy(), b.copy(), dest);
+  if (by_blas() && (a.stride() < a.cols() || b.stride() < b.cols())) return product_tn<T>(a.copy(), b.copy(), dest);
   using K = Tile<T>;
   const Index rows = a.rows(), m = a.cols(), n = b.cols();
   T* c = dest.into.raw<T>();
@@ -260,7 +266,7 @@ void product_tn(const Array& a, const Array& b, const Dest& dest) {
     if (!dest.add) copy_base<T>({}, c, m, n, c_row);
     return;
   }
-  if (prefer_blas() && rows * m * n > Index{1} << 20) {
+  if (!fast_paths() || (prefer_blas() && rows * m * n > Index{1} << 20)) {
     constexpr Index width = 256;
     parallel_for((n + width - 1) / width, [&](Index tile) {
       const Index n0 = tile * width;

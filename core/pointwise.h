@@ -90,7 +90,8 @@ void apply(const F& f, const fused::Operands<N>& x, const std::array<const Array
   }
   const Loop loop(rows, cols, is_flat);
   if (loop.tiles == 1) return apply_part<T, N, K>(f, from, to, loop.part(0), add);
-  parallel_for(loop.tiles, [&](Index tile) { apply_part<T, N, K>(f, from, to, loop.part(tile), add); });
+  parallel_for(
+      loop.tiles, [&](Index tile) { apply_part<T, N, K>(f, from, to, loop.part(tile), add); }, loop.large());
 }
 
 /// Everything backward needs: the lambda, the inputs, where their gradients go.
@@ -133,7 +134,7 @@ struct PointwiseRule {
       if (summed[i]) continue;
       // Written directly unless another input's gradient may lie in the same memory while the loop runs.
       const Shape& own = tape.shape_of(nodes[i]);
-      direct[i] = own.cols() == cols && own.rows() == rows && tape.alone(nodes[i]);
+      direct[i] = own.cols() == cols && own.rows() == rows && tape.alone(nodes[i]) && fast_paths();
       for (std::size_t j = 0; j < i; ++j) direct[i] = direct[i] && nodes[j] != nodes[i];
       dest[i] = direct[i] ? tape.dest(nodes[i]) : Dest{Array::uninitialised(shape, in[i].dtype()), false};
       is_flat = is_flat && flat(steps_of_whole(dest[i].into), rows, cols);
@@ -193,13 +194,16 @@ struct PointwiseRule {
         }
       }(std::make_integer_sequence<unsigned, N>{}, std::make_index_sequence<K>{});
     };
-    parallel_for(loop.tiles, [&](Index tile) {
-      if constexpr (std::is_same_v<T, float>) {
-        flattened(run_tile, tile);
-      } else {
-        run_tile(tile);
-      }
-    });
+    parallel_for(
+        loop.tiles,
+        [&](Index tile) {
+          if constexpr (std::is_same_v<T, float>) {
+            flattened(run_tile, tile);
+          } else {
+            run_tile(tile);
+          }
+        },
+        loop.large());
     for (std::size_t i = 0; i < N; ++i) {
       if (!wanted[i]) continue;
       if (summed[i]) {

@@ -178,7 +178,7 @@ void Tape::give(NodeId id, Array g, bool own) {
           "a rule returned a gradient {} {} for an input {} {} (the result of '{}')", name(g.dtype()), g.shape(),
           name(x.dtype), x.shape, x.op);
   if (x.grad.defined() && x.grad.same_place(g)) return;
-  const bool own_memory = x.parent == no_node || x.watched;
+  const bool own_memory = (x.parent == no_node || x.watched) && fast_paths();
   if (!x.grad.defined() && own_memory && x.forward == no_node && (own || x.uses == 1 || g.reusable())) {
     x.grad = std::move(g);
     return;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include <unroll/core/fast_paths.h>
 #include <unroll/core/gemm.h>
 #include <unroll/core/grads.h>
 #include <unroll/core/tensor.h>
@@ -130,7 +131,7 @@ class Tape {
 
   Node& at(NodeId id) { return chunks_[static_cast<Index>(id) / chunk][static_cast<Index>(id) % chunk]; }
   const Node& at(NodeId id) const { return chunks_[static_cast<Index>(id) / chunk][static_cast<Index>(id) % chunk]; }
-  bool writes_in_place(const Node& view) const { return view.covers && at(view.parent).uses == 1; }
+  bool writes_in_place(const Node& view) const { return view.covers && at(view.parent).uses == 1 && fast_paths(); }
   void* arena(Index bytes, Index alignment);
   void finish_view(NodeId id);
   void run_products(NodeId id);

@@ -14,6 +14,7 @@ void Tape::give_product(NodeId id, Array a, Array g) {
               a.dtype() == x.dtype && g.dtype() == x.dtype,
           "outer: aᵀ dy of {} {} and {} {} is no gradient of {} {} (the result of '{}')", name(a.dtype()), a.shape(),
           name(g.dtype()), g.shape(), name(x.dtype), x.shape, x.op);
+  if (!fast_paths()) return multiply_tn(a, g, dest(id));
   if (x.pairs < 0) {
     x.pairs = static_cast<std::int32_t>(m.pairs_in_use++);
     if (m.pairs.size() < m.pairs_in_use) m.pairs.emplace_back();
@@ -99,7 +100,7 @@ void Tape::run_rows(NodeId id) {
 std::optional<RowGrad> Tape::take_rows(NodeId id) {
   Memory& m = *memory_;
   const Node& x = at(id);
-  if (x.rows < 0 || x.pairs >= 0 || x.watched || x.grad.defined()) return std::nullopt;
+  if (!fast_paths() || x.rows < 0 || x.pairs >= 0 || x.watched || x.grad.defined()) return std::nullopt;
   auto& all = m.rows[static_cast<Index>(x.rows)];
   if (m.places.size() < x.shape[0]) m.places.resize(x.shape[0], -1);
   Index total = 0, used = 0;

@@ -46,6 +46,7 @@ class Workers {
  public:
   ~Workers() { resize(1); }
 
+  /// Ends all workers; the next job starts `count` − 1 others.
   void resize(Index count) {
     {
       const std::lock_guard lock(mutex_);
@@ -55,20 +56,22 @@ class Workers {
     for (auto& worker : workers_) worker.join();
     workers_.clear();
     stop_ = false;
-    for (Index i = 1; i < count; ++i) workers_.emplace_back([this] { work(); });
+    count_ = count;
   }
 
-  void run(Index tiles, void (*tile)(void*, Index), void* context) {
+  void run(Index tiles, void (*tile)(void*, Index), void* context, bool large) {
     if (busy_.exchange(true)) {  // called from inside a tile, or by a second thread of the user's
       for (Index i = 0; i < tiles; ++i) tile(context, i);
       return;
     }
     const Clock::time_point begin = Clock::now();
-    if (begin < alone_until_) {
+    const bool asleep = workers_.empty() || sleeping_.load() == workers_.size();
+    if (begin < alone_until_ || (asleep && !large)) {
       for (Index i = 0; i < tiles; ++i) tile(context, i);
       busy_.store(false);
       return;
     }
+    while (workers_.size() + 1 < count_) workers_.emplace_back([this] { work(); });
     tile_ = tile;
     context_ = context;
     tiles_ = tiles;
@@ -142,6 +145,7 @@ class Workers {
   }
 
   std::vector<std::thread> workers_;
+  Index count_ = 1;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::atomic<std::uint64_t> state_{0};
@@ -173,7 +177,9 @@ void set_threads(Index count) {
 
 Index threads() { return thread_count.load(std::memory_order_relaxed); }
 
-void detail::run_tiles(Index tiles, void (*tile)(void*, Index), void* context) { workers().run(tiles, tile, context); }
+void detail::run_tiles(Index tiles, void (*tile)(void*, Index), void* context, bool large) {
+  workers().run(tiles, tile, context, large);
+}
 
 FlushDenormals::FlushDenormals() : before_(control_word()) {
 #if defined(__SSE__)

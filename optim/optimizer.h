@@ -77,16 +77,19 @@ class Optimizer {
     const Index size = update.grad.size();
     if (update.rows == nullptr) {
       parallel_for((size + length - 1) / length,
-                   [&](Index p) { piece(p * length, p * length, std::min(length, size - p * length)); });
+                   [&](Index p) { piece(p * length, p * length, std::min(length, size - p * length)); },
+                   size >= 8 * length);
       return;
     }
     const Index width = update.grad.cols(), rows = update.rows->size();
     const Index each = std::max<Index>(1, length / std::max<Index>(1, width));
-    parallel_for((rows + each - 1) / each, [&](Index p) {
-      for (Index r = p * each; r < std::min(rows, (p + 1) * each); ++r) {
-        piece(static_cast<Index>((*update.rows)[r]) * width, r * width, width);
-      }
-    });
+    parallel_for((rows + each - 1) / each,
+                 [&](Index p) {
+                   for (Index r = p * each; r < std::min(rows, (p + 1) * each); ++r) {
+                     piece(static_cast<Index>((*update.rows)[r]) * width, r * width, width);
+                   }
+                 },
+                 size >= 8 * length);
   }
 
  private:

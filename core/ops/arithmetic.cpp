@@ -8,7 +8,7 @@ Tensor constant(double value, const Tensor& partner) { return Tensor::scalar(val
 /// Where the result of an elementwise op may be written: over an operand of the result's shape that nobody else holds.
 Array result_place(Tensor& a, Tensor& b, const Shape& shape) {
   for (Tensor* x : {&b, &a}) {
-    if (x->shape() == shape && x->value().reusable()) {
+    if (x->shape() == shape && x->value().reusable() && fast_paths()) {
       Array place = x->value();
       if (place.buffer()->packs != nullptr) drop_packs(place.buffer());
       return place;

@@ -60,28 +60,31 @@ Tensor cross_entropy(const Tensor& logits, const Ids& targets, Reduce reduce, co
                                  static_cast<std::ptrdiff_t>(classes) - 1));
   }
   dispatch(z.dtype(), [&]<class T>(T) {
-    parallel_for(losses.size(), [&](Index tile) {
-      losses[tile] = 0;
-      const PooledList<T> shifts((classes + detail::softmax_block - 1) / detail::softmax_block);
-      const PooledList<T> scratch(detail::softmax_block);
-      for (Index i = tile * 64; i < std::min(steps * batch, tile * 64 + 64); ++i) {
-        T* out = want_gradient ? dz.raw<T>() + i * classes : scratch.begin();
-        if (!lengths.empty() && i / batch >= lengths[i % batch]) {
-          if (want_gradient) std::fill_n(out, classes, T{0});
-          continue;
-        }
-        const T* row = z.raw<T>() + i * z.stride();
-        const auto target = static_cast<Index>(targets[i]);
-        const auto [shift, total] = detail::softmax_pass(row, classes, out, want_gradient, shifts.begin());
-        losses[tile] += static_cast<double>(std::log(total)) - static_cast<double>(row[target] - shift);
-        if (!want_gradient) continue;
-        for (Index c = 0; c < classes; c += detail::softmax_block) {
-          const T factor = static_cast<T>(scale) / total * std::exp(shifts[c / detail::softmax_block] - shift);
-          for (Index k = c, end = std::min(classes, c + detail::softmax_block); k < end; ++k) out[k] *= factor;
-        }
-        out[target] -= static_cast<T>(scale);
-      }
-    });
+    parallel_for(
+        losses.size(),
+        [&](Index tile) {
+          losses[tile] = 0;
+          const PooledList<T> shifts((classes + detail::softmax_block - 1) / detail::softmax_block);
+          const PooledList<T> scratch(detail::softmax_block);
+          for (Index i = tile * 64; i < std::min(steps * batch, tile * 64 + 64); ++i) {
+            T* out = want_gradient ? dz.raw<T>() + i * classes : scratch.begin();
+            if (!lengths.empty() && i / batch >= lengths[i % batch]) {
+              if (want_gradient) std::fill_n(out, classes, T{0});
+              continue;
+            }
+            const T* row = z.raw<T>() + i * z.stride();
+            const auto target = static_cast<Index>(targets[i]);
+            const auto [shift, total] = detail::softmax_pass(row, classes, out, want_gradient, shifts.begin());
+            losses[tile] += static_cast<double>(std::log(total)) - static_cast<double>(row[target] - shift);
+            if (!want_gradient) continue;
+            for (Index c = 0; c < classes; c += detail::softmax_block) {
+              const T factor = static_cast<T>(scale) / total * std::exp(shifts[c / detail::softmax_block] - shift);
+              for (Index k = c, end = std::min(classes, c + detail::softmax_block); k < end; ++k) out[k] *= factor;
+            }
+            out[target] -= static_cast<T>(scale);
+          }
+        },
+        z.size() >= Index{1} << 16);
   });
   double loss = 0;
   for (const double part : losses) loss += part;

@@ -52,7 +52,7 @@ Tensor affine(const Tensor& x, const Tensor& w, Tensor b) {
     return record("affine", y, wrt(x, dx), wrt(w, outer(x)), wrt(b, add_rows));
   }
   const Tensor operand(Array(), b.tape(), b.node());
-  const bool in_place = b.value().lent() || b.value().reusable();
+  const bool in_place = fast_paths() && (b.value().lent() || b.value().reusable());
   const Array y = in_place ? std::move(b).value() : Array::uninitialised(shape, dtype);
   if (y.buffer()->packs != nullptr) drop_packs(y.buffer());
   multiply_onto(in_place ? y : b.value(), x.value(), w.value(), y);

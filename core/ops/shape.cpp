@@ -230,7 +230,7 @@ Tensor stack(std::span<const Tensor> xs) {
   Shape shape{xs.size()};
   for (const auto extent : each) shape.append(extent);
   const Array& first = xs[0].value();
-  bool adjacent = true;
+  bool adjacent = fast_paths();
   for (Index i = 0; i < xs.size(); ++i) {
     const Tensor& x = xs[i];
     require_value("stack", x);
