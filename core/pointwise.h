@@ -276,7 +276,7 @@ auto pointwise(const char* op, F f, const X&... inputs) {
   using Result = decltype(detail::as_tuple(f((void(sizeof(X)), Lane<float>())...)));
   constexpr std::size_t K = std::tuple_size_v<Result>;
   static_assert(N >= 1 && N <= 32 && K >= 1, "pointwise takes 1 to 32 inputs and returns at least one value");
-  const std::array<Tensor, N> x{Tensor(inputs)...};
+  std::array<Tensor, N> x{Tensor(inputs)...};
   std::array<const Array*, N> values;
   for (std::size_t i = 0; i < N; ++i) values[i] = &x[i].value();
   fused::Operands<N> operands(op, values);
@@ -310,7 +310,9 @@ auto pointwise(const char* op, F f, const X&... inputs) {
       result[k] = tape->tensor(std::move(out[k]), node);
     }
     std::array<Array, N> in;
-    for (std::size_t i = 0; i < N; ++i) in[i] = *operands.in[i];
+    for (std::size_t i = 0; i < N; ++i) {
+      in[i] = operands.in[i] == &x[i].value() ? std::move(x[i]).value() : std::move(operands.copies[i]);
+    }
     tape->rule(result[0].node(),
                detail::PointwiseRule<F, N, K>{std::move(f), std::move(in), operands.steps, nodes, shape},
                static_cast<int>(K));
