@@ -13,9 +13,9 @@ inline std::atomic<bool> fast_paths_on{true};
 /// rows, gradients written where they belong, results over operands that nobody else holds, scans without copies.
 inline bool fast_paths() { return detail::fast_paths_on.load(std::memory_order_relaxed); }
 
-/// Off, everything is computed the plain way: each product by BLAS when it occurs, each gradient in memory of its own
-/// and then added. Slower, and the same up to rounding: a test compares the two, and so may you when in doubt. Not
-/// while a tape is in scope.
+/// Off, everything is computed the plain way: each product by its definition when it occurs, each gradient in memory of
+/// its own and then added. Slower, and the same up to rounding: a test compares the two, and so may you when in doubt.
+/// Not while a tape is in scope.
 inline void set_fast_paths(bool on) { detail::fast_paths_on.store(on, std::memory_order_relaxed); }
 
 }  // namespace unroll

@@ -190,7 +190,6 @@ void product_direct(Index m, Index n, Index k, const T* a, Index a_row, const T*
 /// GFLOP/s where OpenBLAS 0.3.21 reaches 245 as SkylakeX and 125 as Zen, which it takes the newest AMD processors for).
 /// Where they are narrower, the large ones go to OpenBLAS.
 constexpr bool prefer_blas() { return UNROLL_VECTOR_BYTES < 64; }
-bool by_blas() { return prefer_blas() || !fast_paths(); }
 
 void blas_gemm(bool ta, bool tb, Index m, Index n, Index k, const float* a, Index lda, const float* b, Index ldb,
                float* c, Index ldc, bool add) {
@@ -218,10 +217,22 @@ void copy_base(Base<T> base, T* c, Index rows, Index cols, Index stride) {
   }
 }
 
+/// The product as it is defined, for comparison. (Not BLAS, which would start its threads in every program.)
+template <class T>
+void product_plain(Index m, Index n, Index k, Operand<T> a, Operand<T> b, T* c, Index c_row, Base<T> base) {
+  copy_base(base, c, m, n, c_row);
+  for (Index i = 0; i < m; ++i) {
+    for (Index j = 0; j < k; ++j) {
+      const T x = a.data[i * a.row + j * a.col];
+      for (Index q = 0; q < n; ++q) c[i * c_row + q] += x * b.data[j * b.row + q * b.col];
+    }
+  }
+}
+
 /// c [m, n] = base + a [m, k] w, where w is a stored matrix [k, n] or the transpose of a stored [n, k].
 template <class T>
 void product(const Array& a, const Array& w, bool transposed, const Array& into, Base<T> base) {
-  if (by_blas() && (a.stride() < a.cols() || w.stride() < w.cols())) {  // rows that are one: BLAS knows no such
+  if (prefer_blas() && (a.stride() < a.cols() || w.stride() < w.cols())) {  // rows that are one: BLAS knows no such
     return product<T>(a.copy(), w.copy(), transposed, into, base);
   }
   const Index m = a.rows(), k = a.cols(), n = into.cols();
@@ -231,7 +242,11 @@ void product(const Array& a, const Array& w, bool transposed, const Array& into,
   if (m == 0 || n == 0) return;
   if (k == 0) return copy_base(base, c, m, n, c_row);
   const bool large = m >= 64 || m * n * k >= Index{1} << 22;
-  if (!fast_paths() || (large && prefer_blas() && m > 2 * block_rows)) {
+  if (!fast_paths()) {
+    const Operand<T> plain = transposed ? Operand<T>{w.raw<T>(), 1, w.stride()} : Operand<T>{w.raw<T>(), w.stride(), 1};
+    return product_plain<T>(m, n, k, {x, a.stride(), 1}, plain, c, c_row, base);
+  }
+  if (large && prefer_blas() && m > 2 * block_rows) {
     if (base.data != nullptr) copy_base(base, c, m, n, c_row);
     parallel_for((m + block_rows - 1) / block_rows, [&](Index tile) {
       const Index r = tile * block_rows;
@@ -257,7 +272,7 @@ void product(const Array& a, const Array& w, bool transposed, const Array& into,
 /// c [k, n] (+)= aᵀ b over the rows of both: strips of rows of a are laid out as micro-tiles, panels of b as blocks.
 template <class T>
 void product_tn(const Array& a, const Array& b, const Dest& dest) {
-  if (by_blas() && (a.stride() < a.cols() || b.stride() < b.cols())) return product_tn<T>(a.copy(), b.copy(), dest);
+  if (prefer_blas() && (a.stride() < a.cols() || b.stride() < b.cols())) return product_tn<T>(a.copy(), b.copy(), dest);
   using K = Tile<T>;
   const Index rows = a.rows(), m = a.cols(), n = b.cols();
   T* c = dest.into.raw<T>();
@@ -266,7 +281,11 @@ void product_tn(const Array& a, const Array& b, const Dest& dest) {
     if (!dest.add) copy_base<T>({}, c, m, n, c_row);
     return;
   }
-  if (!fast_paths() || (prefer_blas() && rows * m * n > Index{1} << 20)) {
+  if (!fast_paths()) {
+    return product_plain<T>(m, n, rows, {a.raw<T>(), 1, a.stride()}, {b.raw<T>(), b.stride(), 1}, c, c_row,
+                            dest.add ? Base<T>{c, c_row} : Base<T>{});
+  }
+  if (prefer_blas() && rows * m * n > Index{1} << 20) {
     constexpr Index width = 256;
     parallel_for((n + width - 1) / width, [&](Index tile) {
       const Index n0 = tile * width;
