@@ -126,14 +126,14 @@ void panel_product(Index m, Index k, const T* a, Index a_row, T* c, Index c_row,
 
 /// Work below which a second thread costs more than it saves: handing over takes a microsecond or two, and what it has
 /// written must come from its cache.
-constexpr double parallel_flops = 4e6;
+constexpr double parallel_flops = 1.5e6;
 
 template <class F>
 void tiles_for(double flops, Index tiles, F&& f) {
   if (flops < parallel_flops) {
     for (Index i = 0; i < tiles; ++i) f(i);
   } else {
-    parallel_for(tiles, f, flops >= 4 * parallel_flops);
+    parallel_for(tiles, f, flops >= 10 * parallel_flops);
   }
 }
 
