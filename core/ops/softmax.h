@@ -53,7 +53,7 @@ inline xsimd::batch<float> exp_bounded(xsimd::batch<float> x) {
 }
 inline xsimd::batch<double> exp_bounded(xsimd::batch<double> x) { return xsimd::exp(x); }
 
-/// Writes exp(x − shift) to y (in place is fine) and returns the sum; shift is the largest x or 0.
+/// Writes exp(x − shift) to y (in place is fine) and returns the sum; every x − shift is below 88.
 template <class T>
 T exp_row(const T* x, T shift, T* y, Index n) {
   using V = xsimd::batch<T>;
