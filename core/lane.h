@@ -24,6 +24,7 @@ inline __m512i _mm512_mask_blend_epi16(__mmask32 m, __m512i a, __m512i b) { retu
 #include <array>
 #include <bit>
 #include <concepts>
+#include <limits>
 #include <tuple>
 #include <utility>
 
@@ -91,7 +92,13 @@ struct Lane {
   friend Lane operator/(Lane a, Lane b) { return a.v / b.v; }
   friend Lane operator-(Lane a) { return -a.v; }
   friend Lane exp(Lane a) { return xsimd::exp(a.v); }
-  friend Lane log(Lane a) { return xsimd::log(a.v); }
+  friend Lane log(Lane a) {  // scaled where a is denormal, which xsimd's is wrong for by a few ln 2
+    constexpr T scale = std::is_same_v<T, float> ? T(0x1p24) : T(0x1p54);
+    const Lane ln_scale(std::is_same_v<T, float> ? T(16.6355323334) : T(37.4299477502370477));
+    const Mask<T> denormal = a < Lane(std::numeric_limits<T>::min());
+    const Lane y = xsimd::log(where(denormal, a * Lane(scale), a).v);
+    return where(denormal, y - ln_scale, y);
+  }
   friend Lane sqrt(Lane a) { return xsimd::sqrt(a.v); }
   friend Lane tanh(Lane a) { return simd::tanh(a.v); }
   friend Lane sigmoid(Lane a) { return simd::sigmoid(a.v); }
@@ -238,7 +245,7 @@ auto abs(const Dual<T, A>& x) {
 /// max(x, 0), with derivative 0 at 0.
 template <class T, unsigned A>
 auto relu(const Dual<T, A>& x) {
-  return detail::chain(x, relu(x.v), where(x.v > 0, Lane<T>(1), Lane<T>(0)));
+  return detail::chain(x, relu(x.v), where(x.v <= 0, Lane<T>(0), Lane<T>(1)));  // 1 at NaN, as in PyTorch
 }
 /// x / (1 + |x|)
 template <class T, unsigned A>
@@ -246,17 +253,24 @@ auto softsign(const Dual<T, A>& x) {
   const Lane<T> inverse = 1 / (1 + abs(x.v));
   return detail::chain(x, x.v * inverse, inverse * inverse);
 }
-/// The larger one; ties share the derivative evenly.
+namespace detail {
+/// The derivative by an operand of which `loses` says that the other one is taken.
+template <class T>
+Lane<T> share(Mask<T> loses, Mask<T> ties) {
+  return where(loses, Lane<T>(0), where(ties, Lane<T>(0.5), Lane<T>(1)));
+}
+}  // namespace detail
+/// The larger one; ties share the derivative evenly. Beside NaN both derivatives are 1, as in PyTorch.
 template <class T, unsigned A, unsigned B>
 auto max(const Dual<T, A>& x, const Dual<T, B>& y) {
-  const Lane<T> first = where(x.v > y.v, Lane<T>(1), where(x.v == y.v, Lane<T>(0.5), Lane<T>(0)));
-  return detail::chain(x, y, max(x.v, y.v), first, 1 - first);
+  const Mask<T> ties = x.v == y.v;
+  return detail::chain(x, y, max(x.v, y.v), detail::share(x.v < y.v, ties), detail::share(y.v < x.v, ties));
 }
-/// The smaller one; ties share the derivative evenly.
+/// The smaller one; ties and NaN as for the larger one.
 template <class T, unsigned A, unsigned B>
 auto min(const Dual<T, A>& x, const Dual<T, B>& y) {
-  const Lane<T> first = where(x.v < y.v, Lane<T>(1), where(x.v == y.v, Lane<T>(0.5), Lane<T>(0)));
-  return detail::chain(x, y, min(x.v, y.v), first, 1 - first);
+  const Mask<T> ties = x.v == y.v;
+  return detail::chain(x, y, min(x.v, y.v), detail::share(x.v > y.v, ties), detail::share(y.v > x.v, ties));
 }
 template <class T, unsigned A, unsigned B>
 auto where(Mask<T> condition, const Dual<T, A>& x, const Dual<T, B>& y) {

@@ -209,6 +209,24 @@ TEST_CASE("values: reductions of the losses, with lengths") {
         doctest::Approx(5 * golden::ln_2).epsilon(1e-15));
 }
 
+TEST_CASE("values: the logarithm of denormal numbers") {
+  check_equal(log(numbers({0x1p-1074, 0x1.8p-1070}, f64)), numbers({-1074 * golden::ln_2, std::log(0x1.8p-1070)}, f64),
+              1e-15);
+  check_equal(log(numbers({0x1p-149}, f32)), numbers({-149 * golden::ln_2}, f32), 3e-7);
+}
+
+TEST_CASE("gradients at NaN are PyTorch's") {
+  for (const Dtype dtype : {f32, f64}) {
+    CAPTURE(name(dtype));
+    Tape tape;
+    const Tensor x = tape.watch(numbers({nan_value, 1, nan_value}, dtype)),
+                 y = tape.watch(numbers({2, nan_value, nan_value}, dtype));
+    const Grads grads = tape.backward(sum(relu(x) + max(x, y) + min(x, y)));
+    check_equal(grads[x], numbers({3, 3, 3}, dtype), 0);
+    check_equal(grads[y], numbers({2, 2, 2}, dtype), 0);
+  }
+}
+
 TEST_CASE("values: NaN and infinities go where PyTorch sends them") {
   for (const Dtype dtype : {f32, f64}) {
     CAPTURE(name(dtype));

@@ -37,7 +37,7 @@ Tensor sigmoid(const Tensor& x) {
 }
 Tensor relu(const Tensor& x) {
   return from_result(
-      "relu", x, [](auto v) { return relu(v); }, [](auto y) { return where(y > 0, decltype(y)(1), decltype(y)(0)); });
+      "relu", x, [](auto v) { return relu(v); }, [](auto y) { return where(y <= 0, decltype(y)(0), decltype(y)(1)); });
 }
 Tensor softsign(const Tensor& x) {
   return pointwise(
