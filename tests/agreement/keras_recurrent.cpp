@@ -1,0 +1,144 @@
+// Keras' SimpleRNN, LSTM, GRU and Bidirectional. x is [B, T, I].
+#include <algorithm>
+
+#include "custom_cells.h"
+
+namespace unroll::agreement {
+namespace {
+
+/// Kernels are [in, gates · hidden]. The bias is [gates · hidden], or [2, gates · hidden] with the recurrence's in the
+/// second row. Gate order: LSTM i, f, c, o; GRU z, r, h.
+Weights keras_weights(const Case& c, const std::string& prefix, Index gates, Index hidden) {
+  const auto kernel = [&](const std::string& name) {
+    return Weight{"param/" + prefix + name, 0, hidden, gates * hidden, 1};
+  };
+  const std::string bias = "param/" + prefix + "bias";
+  std::vector<Weight> biases{{bias, 0, hidden, 0, 1}};
+  if (c.has(bias) && c.shape(bias).ndim() == 2) biases.push_back({bias, gates * hidden, hidden, 0, 1});
+  std::vector<Index> order(gates);
+  for (Index k = 0; k < gates; ++k) order[k] = k;
+  return {kernel("kernel"), kernel("recurrent_kernel"), biases, order};
+}
+
+/// What stands before "kernel" in the names of the weights: one prefix, or the forward and the backward layer's.
+std::vector<std::string> prefixes(const Case& c) {
+  std::vector<std::string> found;
+  const std::string kernel = ".kernel";
+  for (const std::string& name : c.names("param")) {
+    if (name.ends_with(kernel)) found.push_back(name.substr(0, name.size() - kernel.size() + 1));
+  }
+  if (found.size() == 2 && found[0].starts_with("backward")) std::swap(found[0], found[1]);
+  return found;
+}
+
+/// max(min((x + 3) / 6, 1), 0)
+Tensor hard_sigmoid_of_keras(const Tensor& x) {
+  const Tensor one = Tensor::full({}, 1, x.dtype()), none = Tensor::zeros({}, x.dtype());
+  return max(min((x + 3) / 6, one), none);
+}
+
+/// Calls f(make, gates) for the cell of a case; make(scope, in, hidden) is the cell.
+template <class F>
+void with_cell(const Case& c, F f) {
+  GatedOptions options;
+  const bool relu_candidate = c.attrs.value("activation", "tanh") == "relu";
+  if (relu_candidate) options.candidate = options.output = [](const Tensor& x) { return relu(x); };
+  const bool hard = c.attrs.contains("recurrent_activation");
+  if (hard) options.gate = hard_sigmoid_of_keras;
+  const std::string kind = c.name.substr(0, c.name.find('_'));
+  if (kind == "simplernn") {
+    const Activation activation = relu_candidate ? Activation::relu : Activation::tanh;
+    f([=](const Scope& p, Index i, Index h) { return Rnn(p, i, h, activation); }, Index{1});
+  } else if (kind == "lstm" && !relu_candidate && !hard) {
+    f([](const Scope& p, Index i, Index h) { return Lstm(p, i, h); }, Index{4});
+  } else if (kind == "lstm") {
+    f([=](const Scope& p, Index i, Index h) { return CustomLstm(p, i, h, options); }, Index{4});
+  } else {
+    const Reset reset = c.attrs.value("reset_after", true) ? Reset::after : Reset::before;
+    if (relu_candidate || hard) {
+      options.reset = reset;
+      f([=](const Scope& p, Index i, Index h) { return CustomGru(p, i, h, options); }, Index{3});
+    } else {
+      f([=](const Scope& p, Index i, Index h) { return Gru(p, i, h, reset); }, Index{3});
+    }
+  }
+}
+
+/// One direction's outputs [T, B, H] in the order in which Keras computes them, and its last state.
+struct Direction {
+  Tensor outputs;
+  std::vector<Tensor> state;
+};
+
+/// With a mask that is no prefix, through a cell that heeds it; otherwise with lengths. Beyond a sequence's length
+/// Keras repeats its last output, which a cell with a mask does too.
+template <class C>
+Direction run_direction(const Case& c, const C& cell, const Tensor& xs, bool backwards) {
+  const bool last_only = !c.flag("return_sequences");
+  if (c.has("input/mask") && c.attrs["mask"] == "post" && last_only) {
+    std::vector<Index> lengths;
+    const auto mask = c.integers("input/mask");
+    const Index steps = xs.dim(0);
+    for (Index b = 0; b < xs.dim(1); ++b) {
+      const auto row = mask.begin() + static_cast<std::ptrdiff_t>(b * steps);
+      lengths.push_back(static_cast<Index>(std::count(row, row + static_cast<std::ptrdiff_t>(steps), 1)));
+    }
+    const auto [out, state] = scan(cell, xs, {.lengths = lengths, .reverse = backwards});
+    return {out, tensors_of(state)};
+  }
+  if (c.has("input/mask")) {
+    const Tensor mask = reshape(transpose(Tensor(c.array("input/mask"))), {xs.dim(0), xs.dim(1), 1});
+    const auto [out, state] = scan(Masked<C>{cell}, concat({xs, mask}), {.reverse = backwards});
+    return {out, tensors_of(state)};
+  }
+  const auto [out, state] = scan(cell, xs, {.reverse = backwards});
+  return {out, tensors_of(state)};
+}
+
+Tensor merged(const std::string& mode, const Tensor& a, const Tensor& b) {
+  if (mode == "sum") return a + b;
+  if (mode == "mul") return a * b;
+  if (mode == "ave") return (a + b) / 2;
+  return concat({a, b});
+}
+
+void run(Check& check) {
+  const Case& c = check.c;
+  const Index hidden = c.number("units");
+  with_cell(c, [&](auto make, Index gates) {
+    Params params(0, f64);
+    Links links;
+    std::vector<decltype(make(params, 1, 1))> cells;
+    for (const std::string& prefix : prefixes(c)) {
+      cells.push_back(make(Scope(params) / std::to_string(cells.size()), c.number("I"), hidden));
+      for (const Link& link : links_of(cells.back(), keras_weights(c, prefix, gates, hidden))) links.push_back(link);
+    }
+    load(c, params, links, hidden);
+
+    Tape tape;
+    const Tensors inputs = watched_inputs(c, tape);
+    const Tensor xs = transpose(inputs.at("x"), {1, 0, 2});
+    const bool backwards = c.flag("go_backwards"), sequences = c.flag("return_sequences");
+    Direction first = run_direction(c, cells[0], xs, backwards);
+    if (backwards) first.outputs = flip(first.outputs, 0);
+    Tensor out = sequences ? first.outputs : first.state[0];
+    if (cells.size() == 2) {
+      const Direction second = run_direction(c, cells[1], xs, true);
+      out = merged(c.attrs["merge_mode"], out, sequences ? second.outputs : second.state[0]);
+    }
+    if (sequences) out = transpose(out, {1, 0, 2});
+    Tensors outputs{{"out", out}};
+    for (Index k = 0; k < first.state.size(); ++k) outputs["state" + std::to_string(k)] = first.state[k];
+    compare_recurrent(check, tape, inputs, outputs, links, hidden);
+  });
+}
+
+}  // namespace
+
+void add_keras_recurrent(Tasks& tasks) {
+  for (const char* layer : {"SimpleRNN", "GRU", "LSTM", "Bidirectional"}) {
+    tasks[fmt::format("keras/keras_rnn/keras.{}", layer)] = run;
+  }
+}
+
+}  // namespace unroll::agreement

@@ -1,0 +1,58 @@
+// Keras' optimizers and losses.
+#include <cmath>
+
+#include "optimizers.h"
+
+namespace unroll::agreement {
+namespace {
+
+double number(const Case& c, const char* attr) { return c.attrs.value(attr, 0.0); }
+
+/// Keras' Adam in ours. Its ε stands beside √v before the correction of v, so it is ε / √(1 − β₂ᵏ) beside ours; and it
+/// corrects with β rounded to f32, which the rate makes up for. So each step has an optimizer of its own, which goes on
+/// from the state of the last one.
+void run_adam(Check& check) {
+  const Case& c = check.c;
+  AdamWOptions options{
+      .beta1 = number(c, "beta_1"), .beta2 = number(c, "beta_2"), .weight_decay = number(c, "weight_decay")};
+  require<UsageError>(options.weight_decay == 0 || c.op == "keras.AdamW", "Adam: no decoupled decay");
+  const double rounded1 = static_cast<float>(options.beta1), rounded2 = static_cast<float>(options.beta2);
+  OptimizerState state;
+  double step = 0;
+  run_trajectory(check, [&](Params& params, Grads grads) {
+    ++step;
+    const double theirs = std::sqrt(1 - std::pow(rounded2, step)) / (1 - std::pow(rounded1, step));
+    const double correction = std::sqrt(1 - std::pow(options.beta2, step));
+    const double factor = theirs * (1 - std::pow(options.beta1, step)) / correction;
+    options.rate = number(c, "learning_rate") * factor;
+    options.epsilon = number(c, "epsilon") / correction;
+    AdamWOptions now = options;
+    now.weight_decay = options.weight_decay / factor;
+    AdamW optimizer(now);
+    if (!state.empty()) optimizer.restore(params, state);
+    const double limit = number(c, "global_clipnorm");
+    if (limit > 0) grads *= std::min(1.0, limit / grads.norm());  // without the 1e-6 of PyTorch and clip
+    optimizer.step(params, grads);
+    state = optimizer.state(params);
+  });
+}
+
+void run_optimizer(Check& check) {
+  const Case& c = check.c;
+  const std::string name = c.op.substr(std::string("keras.").size());
+  require<UsageError>(name == "SGD", "no optimizer like Keras' {}", name);
+  Sgd optimizer({.rate = number(c, "learning_rate"), .momentum = number(c, "momentum")});
+  run_trajectory(check, [&](Params& params, const Grads& grads) { optimizer.step(params, grads); });
+}
+
+}  // namespace
+
+void add_keras_training(Tasks& tasks) {
+  for (const char* name : {"SGD", "RMSprop", "Adam", "AdamW", "Adamax", "Nadam", "Ftrl", "Lion"}) {
+    tasks[fmt::format("keras/keras_optim/keras.{}", name)] = run_optimizer;
+  }
+  tasks["keras/keras_optim/keras.Adam"] = run_adam;
+  tasks["keras/keras_optim/keras.AdamW"] = run_adam;
+}
+
+}  // namespace unroll::agreement
