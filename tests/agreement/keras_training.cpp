@@ -1,6 +1,7 @@
 // Keras' optimizers and losses.
 #include <cmath>
 
+#include "losses.h"
 #include "optimizers.h"
 
 namespace unroll::agreement {
@@ -45,12 +46,25 @@ void run_optimizer(Check& check) {
   run_trajectory(check, [&](Params& params, const Grads& grads) { optimizer.step(params, grads); });
 }
 
+/// Means over all targets; one class may count nothing.
+void run_loss(Check& check) {
+  const Case& c = check.c;
+  ClassLoss options{.reduction = c.attrs["reduction"], .smoothing = number(c, "label_smoothing")};
+  if (c.attrs.contains("ignore_class")) options.ignored = c.attrs["ignore_class"].get<int>();
+  differentiate(check, [&](const Tensors& in) {
+    const auto targets = c.integers("input/target");
+    return Tensors{{"loss", class_cross_entropy(in.at("logits"), targets, c.shape("input/target"), options)}};
+  });
+}
+
 }  // namespace
 
 void add_keras_training(Tasks& tasks) {
   for (const char* name : {"SGD", "RMSprop", "Adam", "AdamW", "Adamax", "Nadam", "Ftrl", "Lion"}) {
     tasks[fmt::format("keras/keras_optim/keras.{}", name)] = run_optimizer;
   }
+  tasks["keras/keras_loss/CategoricalCrossentropy"] = run_loss;
+  tasks["keras/keras_loss/SparseCategoricalCrossentropy"] = run_loss;
   tasks["keras/keras_optim/keras.Adam"] = run_adam;
   tasks["keras/keras_optim/keras.AdamW"] = run_adam;
 }

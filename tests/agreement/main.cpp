@@ -1,6 +1,6 @@
 // Runs every reference case of PyTorch, Keras and ONNX that unroll has the means for, and counts them.
 //
-//     unroll_agreement [PART]     only the cases whose path holds PART, failures in full
+//     unroll_agreement [PART]     only the cases whose path holds PART, and what happens to those that are left out
 //
 // It fails when a case neither agrees nor is left out, when one that is left out agrees, and when what is left out does
 // not exist.
@@ -65,6 +65,7 @@ int run(const std::string& part) {
           problems = {"it is left out, but agrees"};
         } else {
           ++count.left_out, ++total.left_out;
+          if (!part.empty()) std::printf("left out %s: %s\n", c.path().c_str(), problems[0].c_str());
           continue;
         }
       }

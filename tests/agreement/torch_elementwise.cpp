@@ -1,10 +1,14 @@
 // Functions of one tensor and of two, with broadcasting.
 #include <cmath>
+#include <limits>
+#include <numbers>
 
 #include "case.h"
 
 namespace unroll::agreement {
 namespace {
+
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 using Unary = std::function<Tensor(const Tensor&)>;
 using Binary = std::function<Tensor(const Tensor&, const Tensor&)>;
@@ -16,7 +20,6 @@ struct Limits {
 
 /// The limits at the infinities of the case's x, and NaN elsewhere: for y, and for its derivative times the seed.
 std::map<std::string, Array> at_infinities(const Case& c, const Limits& limits) {
-  const double nan = std::numeric_limits<double>::quiet_NaN();
   Array y = Array::full(c.shape("input/x"), f64, nan), slope = y.copy();
   const std::vector<double> x = c.values("input/x"), seed = c.values("seed/y");
   for (Index i = 0; i < x.size(); ++i) {
@@ -46,6 +49,35 @@ void add_binary(Tasks& tasks, const std::string& op, const Binary& f) {
   };
 }
 
+/// What unroll has no op for, as a user writes it: the derivative is that of the branch taken.
+template <class F>
+void add_pointwise(Tasks& tasks, const std::string& op, F f) {
+  add_unary(tasks, op, [=](const Tensor& x) { return pointwise("user's", f, x); });
+}
+
+/// ln(1 + exp x)
+constexpr auto softplus = [](auto v) { return where(v > 0, v + log(1 + exp(-v)), log(1 + exp(v))); };
+
+void add_piecewise(Tasks& tasks) {
+  // PyTorch's clamp has the derivative 0 at its bounds and at NaN.
+  add_pointwise(tasks, "clamp_-1_1",
+                [](auto v) { return where(v <= -1, -1.0, where(v >= 1, 1.0, where(v == v, v, nan))); });
+  add_pointwise(tasks, "clamp_min0", [](auto v) { return where(v <= 0, 0.0, where(v == v, v, nan)); });
+  add_pointwise(tasks, "clamp_max.5", [](auto v) { return where(v >= 0.5, 0.5, where(v == v, v, nan)); });
+  add_pointwise(tasks, "hardtanh", [](auto v) { return where(v <= -1, -1.0, where(v >= 1, 1.0, v)); });
+  add_pointwise(tasks, "hardsigmoid", [](auto v) { return where(v <= -3, 0.0, where(v >= 3, 1.0, (v + 3) / 6)); });
+  add_pointwise(tasks, "leaky_relu", [](auto v) { return where(v > 0, v, 0.01 * v); });
+  add_pointwise(tasks, "sign", [](auto v) { return where(v > 0, 1.0, where(v < 0, -1.0, where(v == v, 0 * v, 0.0))); });
+  add_pointwise(tasks, "softplus", softplus);
+  add_pointwise(tasks, "softplus_thr20", [](auto v) { return where(v > 20, v, softplus(v)); });
+  add_pointwise(tasks, "logsigmoid", [](auto v) { return -softplus(-v); });
+  add_pointwise(tasks, "gelu_tanh", [](auto v) {
+    return 0.5 * v * (1 + tanh(std::sqrt(2 / std::numbers::pi) * (v + 0.044715 * v * v * v)));
+  });
+  add_pointwise(tasks, "pow0", [](auto v) { return 1 + 0 * v; });
+  add_pointwise(tasks, "elu", [](auto v) { return where(v > 0, v, exp(v) - 1); });
+}
+
 }  // namespace
 
 void add_torch_elementwise(Tasks& tasks) {
@@ -65,12 +97,24 @@ void add_torch_elementwise(Tasks& tasks) {
   add_unary(tasks, "rsub_scalar", [](const Tensor& x) { return 1 - x; });
   add_unary(tasks, "rdiv_scalar", [](const Tensor& x) { return 1 / x; });
 
+  add_unary(tasks, "square", [](const Tensor& x) { return x * x; });
+  add_unary(tasks, "pow2", [](const Tensor& x) { return x * x; });
+  add_unary(tasks, "pow3", [](const Tensor& x) { return x * x * x; });
+  add_unary(tasks, "pow0.5", [](const Tensor& x) { return sqrt(x); });
+  add_unary(tasks, "pow-1", [](const Tensor& x) { return 1 / x; });
+  add_unary(tasks, "reciprocal", [](const Tensor& x) { return 1 / x; });
+  add_unary(tasks, "rsqrt", [](const Tensor& x) { return 1 / sqrt(x); });
+  add_unary(
+      tasks, "silu", [](const Tensor& x) { return x * sigmoid(x); }, Limits{0, INFINITY, 0, 1});
+  add_piecewise(tasks);
+
   add_binary(tasks, "add", [](const Tensor& a, const Tensor& b) { return a + b; });
   add_binary(tasks, "sub", [](const Tensor& a, const Tensor& b) { return a - b; });
   add_binary(tasks, "mul", [](const Tensor& a, const Tensor& b) { return a * b; });
   add_binary(tasks, "div", [](const Tensor& a, const Tensor& b) { return a / b; });
   add_binary(tasks, "maximum", [](const Tensor& a, const Tensor& b) { return max(a, b); });
   add_binary(tasks, "minimum", [](const Tensor& a, const Tensor& b) { return min(a, b); });
+  add_binary(tasks, "pow(|a|+0.5, b)", [](const Tensor& a, const Tensor& b) { return exp(b * log(abs(a) + 0.5)); });
   add_binary(tasks, "a*b + tanh(a)*a - b/a",
              [](const Tensor& a, const Tensor& b) { return a * b + tanh(a) * a - b / a; });
 }

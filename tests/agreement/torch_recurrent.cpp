@@ -1,6 +1,8 @@
 // nn.RNN, nn.GRU, nn.LSTM, their cells, and the peephole LSTM.
 #include "torch_recurrent.h"
 
+#include "custom_cells.h"
+
 namespace unroll::agreement {
 namespace {
 
@@ -146,11 +148,10 @@ void run_cell(Check& check) {
 }
 
 /// The rows are i, o, f, g, and there is one bias.
-void run_peephole(Check& check) {
+template <class C>
+void scan_peephole(Check& check, const Params& params, const C& cell) {
   const Case& c = check.c;
   const Index in = c.number("I"), hidden = c.number("H");
-  Params params(0, f64);
-  const PeepholeLstm cell(params, in, hidden);
   Links links = gate_links(cell, {torch_weight("param/W", hidden, in),
                                   torch_weight("param/R", hidden, hidden),
                                   {torch_bias("param/b", hidden)},
@@ -163,6 +164,16 @@ void run_peephole(Check& check) {
   const Tensors inputs = watched_inputs(c, tape);
   const auto [out, last] = scan(cell, inputs.at("x"), {inputs.at("h0"), inputs.at("c0")});
   compare_recurrent(check, tape, inputs, {{"out", out}, {"h_n", last.h}, {"c_n", last.c}}, links, hidden);
+}
+
+void run_peephole(Check& check) {
+  const Index in = check.c.number("I"), hidden = check.c.number("H");
+  Params params(0, f64);
+  if (check.c.flag("coupled_input_forget")) {
+    scan_peephole(check, params, CustomLstm(params, in, hidden, {.coupled = true}));
+  } else {
+    scan_peephole(check, params, PeepholeLstm(params, in, hidden));
+  }
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Shapes, products and selection.
 #include "case.h"
+#include "reduction.h"
 
 namespace unroll::agreement {
 namespace {
@@ -40,6 +41,21 @@ void add_torch_shape(Tasks& tasks) {
   add_shape(tasks, "flip_0", [](const Tensor& x) { return flip(x, 0); });
   add_shape(tasks, "flip_all", [](const Tensor& x) { return flip(flip(flip(x, 0), 1), 2); });
   add_shape(tasks, "roll", [](const Tensor& x) { return concat({slice(x, 2, 3, 4), slice(x, 2, 0, 3)}, 2); });
+  add_shape(tasks, "cumsum_1", [](const Tensor& x) { return running_sum(x, 1); });
+  add_shape(tasks, "slice_step2", [](const Tensor& x) {
+    return at(transpose(reshape(x, {2, 3, 2, 2}), {3, 0, 1, 2}), 0);
+  });
+  add_shape(tasks, "pad_const", [](const Tensor& x) {
+    const auto none = [](const Shape& shape) { return Tensor::zeros(shape, f64); };
+    return concat({concat({none({2, 3, 1}), x, none({2, 3, 2})}, 2), none({2, 1, 7})}, 1);
+  });
+  add_shape(tasks, "tril", [](const Tensor& x) {
+    Array below = Array::zeros({3, 4}, f64);
+    for (Index i = 0; i < 3; ++i) {
+      for (Index j = 0; j <= i; ++j) below.set_flat(i * 4 + j, 1);
+    }
+    return x * Tensor(below);
+  });
   // a is [2, 3] and b [3, 3]; PyTorch's cases take as many rows of b as a has.
   const auto part = [](const Tensors& in) { return slice(in.at("b"), 0, 0, 2); };
   add(tasks, "shape/cat_1", [=](const Tensors& in, const Case&) {
@@ -51,9 +67,38 @@ void add_torch_shape(Tasks& tasks) {
     return transpose(stack(std::vector{in.at("a"), part(in)}), {1, 2, 0});
   });
 
+  add(tasks, "matmul/matmul", [](const Tensors& in, const Case&) { return matmul(in.at("a"), in.at("b")); });
+
   add(tasks, "index/embedding", embedding);
   add(tasks, "index/index_select",
       [](const Tensors& in, const Case& c) { return rows(in.at("x"), c.ids("input/idx")); });
+  add(tasks, "index/masked_fill", [](const Tensors& in, const Case& c) {
+    return in.at("x") * (1 - in.at("m")) + c.attrs["value"].get<double>() * in.at("m");
+  });
+  add(tasks, "index/gather", [](const Tensors& in, const Case& c) {  // one column of indices at a time
+    const std::vector<int> all = c.integers("input/idx");
+    const Index width = c.shape("input/idx")[1];
+    std::vector<Tensor> columns;
+    for (Index k = 0; k < width; ++k) {
+      std::vector<Id> ids;
+      for (Index i = k; i < all.size(); i += width) ids.push_back(all[i]);
+      columns.push_back(pick(in.at("x"), ids));
+    }
+    return transpose(stack(columns));
+  });
+  add(tasks, "index/layer_norm", [](const Tensors& in, const Case& c) {
+    const Tensor &x = in.at("x"), difference = x - mean(x, {-1}, true);
+    const Tensor variance = mean(difference * difference, {-1}, true);
+    return difference / sqrt(variance + c.attrs["eps"].get<double>()) * in.at("w") + in.at("b");
+  });
+  tasks["torch/index/where(c, sqrt(x), 0)"] = [](Check& check) {  // what is not taken has the derivative 0
+    differentiate(check,
+                  [](const Tensors& in) {
+                    const auto root = [](auto chosen, auto v) { return where(chosen > 0.5, sqrt(v), 0.0); };
+                    return Tensors{{"y", pointwise("where", root, in.at("c"), in.at("x"))}};
+                  },
+                  {{"grad/x", Array::zeros({3}, f64)}});
+  };
   add(tasks, "index/dropout", [](const Tensors& in, const Case&) { return in.at("x"); });
   add(tasks, "index/x*detach(tanh(x)) + x", [](const Tensors& in, const Case&) {
     const Tensor& x = in.at("x");

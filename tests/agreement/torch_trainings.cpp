@@ -81,7 +81,7 @@ void run_training(Check& check) {
   }
   check.compare("step/loss", losses);
   check.compare("step/grad_norm", norms);
-  const auto value = [](const Param& p) -> const Array& { return p.value(); };
+  const auto value = [](const Param& p) { return p.value(); };
   auto trained = in_their_layout(c, network.links, network.hidden, value);
   trained["emb"] = head.emb.value();
   trained["out.W"] = head.w.value();
