@@ -1,15 +1,8 @@
 // What a lambda given to `pointwise` computes with: Lane for values, Dual for values with their partial derivatives.
 #pragma once
 
-#if defined(__GNUC__) && !defined(__clang__) && defined(__AVX512BW__) && !defined(__OPTIMIZE__)
-// xsimd 8 passes these two intrinsics variables, which gcc's unoptimised macros refuse: a debug build would not
-// compile.
-#include <immintrin.h>
-#undef _mm512_mask_blend_epi8
-#undef _mm512_mask_blend_epi16
-inline __m512i _mm512_mask_blend_epi8(__mmask64 m, __m512i a, __m512i b) { return _mm512_mask_mov_epi8(a, m, b); }
-inline __m512i _mm512_mask_blend_epi16(__mmask32 m, __m512i a, __m512i b) { return _mm512_mask_mov_epi16(a, m, b); }
-#endif
+#include <unroll/core/xtensor.h>
+
 // gcc 12 takes the undefined operands of its own AVX-512 intrinsics for uninitialised variables.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
