@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include <unroll/core/error.h>
+#include <unroll/data/code_points.h>
 #include <unroll/data/text.h>
 
 namespace unroll {
@@ -15,40 +16,6 @@ namespace {
 using namespace std::string_view_literals;
 
 constexpr std::string_view bom = "\xEF\xBB\xBF";
-
-struct Decoded {
-  utf8proc_int32_t code = -1;  // -1 for bytes that are not UTF-8
-  Index bytes = 0;
-};
-
-Decoded decode(std::string_view text, Index byte) {
-  utf8proc_int32_t code = -1;
-  const auto used = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()) + byte,
-                                     static_cast<utf8proc_ssize_t>(text.size() - byte), &code);
-  if (used <= 0) return {};
-  return {code, static_cast<Index>(used)};
-}
-
-Decoded decode_or_throw(std::string_view text, Index byte) {
-  require<UsageError>(byte < text.size(), "byte {} of a text with {} bytes", byte, text.size());
-  const Decoded found = decode(text, byte);
-  require<UsageError>(found.bytes > 0, "the text is not UTF-8: byte {} is 0x{:02X}", byte,
-                      static_cast<unsigned char>(text[byte]));
-  return found;
-}
-
-void append(std::string& text, utf8proc_int32_t code) {
-  std::array<utf8proc_uint8_t, 4> bytes{};
-  const auto used = utf8proc_encode_char(code, bytes.data());
-  text.append(bytes.begin(), bytes.begin() + used);
-}
-
-bool is_white_space(utf8proc_int32_t code) {
-  if (code < 0x80) return code == ' ' || (code >= '\t' && code <= '\r');
-  if (code == 0x85) return true;
-  const auto category = utf8proc_category(code);
-  return category == UTF8PROC_CATEGORY_ZS || category == UTF8PROC_CATEGORY_ZL || category == UTF8PROC_CATEGORY_ZP;
-}
 
 /// Calls f with every maximal run of characters that are not white space.
 template <class F>
@@ -170,7 +137,7 @@ void require_utf8(std::string_view bytes, const std::filesystem::path& path) {
   if (!bad) return;
   const std::string before = unix_line_ends(without_bom(bytes.substr(0, *bad)));
   const Index line = 1 + static_cast<Index>(std::ranges::count(before, '\n'));
-  const Index column = 1 + characters(std::string_view(before).substr(before.rfind('\n') + 1)).size();
+  const Index column = 1 + count_characters(std::string_view(before).substr(before.rfind('\n') + 1));
   throw FileError(fmt::format("{}, line {}, column {}: 0x{:02X} (byte {}) is not valid UTF-8", path.string(), line,
                               column, static_cast<unsigned char>(bytes[*bad]), *bad));
 }
@@ -183,7 +150,7 @@ std::string read_text(const std::filesystem::path& path) {
 
 std::optional<Index> find_invalid_utf8(std::string_view text) {
   for (Index at = 0; at < text.size();) {
-    const Decoded next = decode(text, at);
+    const Decoded next = decode_at(text, at);
     if (next.bytes == 0) return at;
     at += next.bytes;
   }
@@ -195,7 +162,7 @@ bool valid_utf8(std::string_view text) { return !find_invalid_utf8(text); }
 std::string latin1_to_utf8(std::string_view bytes) {
   std::string text;
   text.reserve(bytes.size());
-  for (const char byte : bytes) append(text, static_cast<unsigned char>(byte));
+  for (const char byte : bytes) append_code_point(text, static_cast<unsigned char>(byte));
   return text;
 }
 
@@ -226,6 +193,33 @@ std::vector<std::string> characters(std::string_view text) {
   for (Index at = 0; at < text.size(); at += result.back().size()) result.emplace_back(character_at(text, at));
   return result;
 }
+
+Index count_characters(std::string_view text) {
+  const auto begins = [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) != 0x80U; };
+  return static_cast<Index>(std::ranges::count_if(text, begins));
+}
+
+std::string_view grapheme_at(std::string_view text, Index byte) {
+  Decoded last = decode_or_throw(text, byte);
+  Index end = byte + last.bytes;
+  // The state starts anew at each cluster, as utf8proc allows after a break.
+  for (utf8proc_int32_t state = 0; end < text.size();) {
+    const Decoded next = decode_or_throw(text, end);
+    if (last.code < 0x80 && last.code != '\r' && next.code < 0x80) break;  // the common case, without a look-up
+    if (utf8proc_grapheme_break_stateful(last.code, next.code, &state)) break;
+    end += next.bytes;
+    last = next;
+  }
+  return text.substr(byte, end - byte);
+}
+
+std::vector<std::string> graphemes(std::string_view text) {
+  std::vector<std::string> result;
+  for (Index at = 0; at < text.size(); at += result.back().size()) result.emplace_back(grapheme_at(text, at));
+  return result;
+}
+
+std::string unicode_version() { return utf8proc_unicode_version(); }
 
 std::vector<std::string> split_whitespace(std::string_view text) {
   std::vector<std::string> chunks;
@@ -283,7 +277,7 @@ std::string lower(std::string_view text) {
   result.reserve(text.size());
   for (Index at = 0; at < text.size();) {
     const Decoded next = decode_or_throw(text, at);
-    append(result, utf8proc_tolower(next.code));
+    append_code_point(result, utf8proc_tolower(next.code));
     at += next.bytes;
   }
   return result;

@@ -42,6 +42,20 @@ std::string_view character_at(std::string_view text, Index byte);
 /// The code points of `text`, each as UTF-8; joined, they are `text` again. Errors: UsageError if it is not UTF-8.
 std::vector<std::string> characters(std::string_view text);
 
+/// How many code points a text in UTF-8 has.
+Index count_characters(std::string_view text);
+
+/// The extended grapheme cluster (Unicode Standard Annex 29) that begins at `byte`: what a reader takes for one
+/// character, such as a letter with its accents, a flag, a family of emoji, or CR LF. `byte` is where a cluster begins;
+/// elsewhere it is the rest of one. Errors: UsageError if no code point begins there, or the next is not UTF-8.
+std::string_view grapheme_at(std::string_view text, Index byte);
+
+/// The extended grapheme clusters of `text`; joined, they are `text` again. Errors: UsageError if it is not UTF-8.
+std::vector<std::string> graphemes(std::string_view text);
+
+/// The version of Unicode that these functions follow ("15.0.0"): another one may join other code points.
+std::string unicode_version();
+
 /// What stands between Unicode white space (the property White_Space: blank, tab, line ends, U+00A0, U+0085, U+3000 …).
 std::vector<std::string> split_whitespace(std::string_view text);
 

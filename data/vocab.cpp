@@ -1,6 +1,8 @@
 #include <algorithm>
-#include <initializer_list>
+#include <array>
+#include <charconv>
 #include <limits>
+#include <ranges>
 #include <utility>
 
 #include <unroll/core/error.h>
@@ -9,6 +11,26 @@
 
 namespace unroll {
 namespace {
+
+struct NamedKind {
+  Vocab::Kind kind;
+  std::string_view name;
+};
+constexpr std::array kinds{NamedKind{Vocab::Kind::characters, "characters"}, NamedKind{Vocab::Kind::words, "words"},
+                           NamedKind{Vocab::Kind::bytes, "bytes"}, NamedKind{Vocab::Kind::graphemes, "graphemes"}};
+
+std::string byte_token(unsigned byte) {
+  return byte < 0x80 ? std::string(1, static_cast<char>(byte)) : fmt::format("<0x{:02X}>", byte);
+}
+
+/// The byte that `token` is the token of.
+std::optional<char> byte_of(std::string_view token) {
+  if (token.size() == 1 && static_cast<unsigned char>(token[0]) < 0x80) return token[0];
+  unsigned byte = 0;
+  if (token.size() == 6 && token.starts_with("<0x")) std::from_chars(token.data() + 3, token.data() + 5, byte, 16);
+  if (byte >= 0x80 && token == byte_token(byte)) return static_cast<char>(byte);
+  return std::nullopt;
+}
 
 bool is_special(std::string_view token) { return token == "<pad>" || token == "<unk>" || token == "<eos>"; }
 
@@ -50,6 +72,18 @@ class Counter {
   std::unordered_map<std::string_view, Index> index_;
 };
 
+/// The tokens of a text, where `token_at(text, byte)` is the one that begins at a byte.
+template <class TokenAt>
+Counter count_tokens(std::string_view text, const VocabOptions& options, TokenAt token_at) {
+  Counter counter;
+  for (Index at = 0; at < text.size();) {
+    const std::string_view token = token_at(text, at);
+    if (!options.eos || token != "\n") counter.add(token);
+    at += token.size();
+  }
+  return counter;
+}
+
 }  // namespace
 
 Vocab::Vocab(Kind kind, std::vector<std::string> tokens) : kind_(kind), tokens_(std::move(tokens)) {
@@ -57,31 +91,68 @@ Vocab::Vocab(Kind kind, std::vector<std::string> tokens) : kind_(kind), tokens_(
                       "Vocab: {} tokens are too many", tokens_.size());
   ids_.reserve(tokens_.size());
   for (Index i = 0; i < tokens_.size(); ++i) {
-    const std::string& token = tokens_[i];
-    if (kind == Kind::words) {
-      require<UsageError>(!is_blank(token), "Vocab: the word with id {} is blank", i);
-    } else {
-      require<UsageError>(is_special(token) || (!token.empty() && character_at(token, 0) == token),
-                          "Vocab: '{}' (id {}) is not one character", token, i);
-    }
-    const auto [known, added] = ids_.emplace(token, static_cast<Id>(i));
-    require<UsageError>(added, "Vocab: '{}' stands twice, with the ids {} and {}", token, known->second, i);
+    check(tokens_[i], i);
+    const auto [known, added] = ids_.emplace(tokens_[i], static_cast<Id>(i));
+    require<UsageError>(added, "Vocab: '{}' stands twice, with the ids {} and {}", tokens_[i], known->second, i);
   }
   if (const auto end_of_line = eos()) {
     require<UsageError>(ids_.emplace("\n", *end_of_line).second,
                         "Vocab: the line end is a token of its own beside <eos>");
   }
+  if (kind == Kind::bytes) find_bytes();
+}
+
+void Vocab::check(std::string_view token, Index id) const {
+  if (kind_ == Kind::words) {
+    require<UsageError>(!is_blank(token), "Vocab: the word with id {} is blank", id);
+  } else if (!is_special(token)) {
+    const bool some = !token.empty();
+    if (kind_ == Kind::characters)
+      require<UsageError>(some && character_at(token, 0) == token, "Vocab: '{}' (id {}) is not one character", token,
+                          id);
+    if (kind_ == Kind::graphemes)
+      require<UsageError>(some && grapheme_at(token, 0) == token,
+                          "Vocab: '{}' (id {}) is not one grapheme of Unicode {}", token, id, unicode_version());
+    if (kind_ == Kind::bytes)
+      require<UsageError>(byte_of(token).has_value(), "Vocab: '{}' (id {}) is not one byte", token, id);
+  }
+}
+
+void Vocab::find_bytes() {
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    const auto known = find(byte_token(byte));
+    require<UsageError>(known.has_value(), "Vocab: the byte 0x{:02X} is missing, expected all 256", byte);
+    byte_ids_[byte] = *known;
+  }
+}
+
+std::string_view Vocab::kind_name(Kind kind) { return std::ranges::find(kinds, kind, &NamedKind::kind)->name; }
+
+Vocab::Kind Vocab::kind_named(std::string_view name) {
+  const auto found = std::ranges::find(kinds, name, &NamedKind::name);
+  require<UsageError>(found != kinds.end(), "Vocab: '{}' is no kind of vocabulary, expected one of {}", name,
+                      fmt::join(kinds | std::views::transform(&NamedKind::name), ", "));
+  return found->kind;
 }
 
 Vocab Vocab::of_characters(std::string_view text, VocabOptions options) {
   require<UsageError>(!text.empty(), "Vocab: the text has no characters");
-  Counter counter;
-  for (Index at = 0; at < text.size();) {
-    const std::string_view character = character_at(text, at);
-    if (!options.eos || character != "\n") counter.add(character);
-    at += character.size();
+  return {Kind::characters, count_tokens(text, options, character_at).vocabulary(options)};
+}
+
+Vocab Vocab::of_graphemes(std::string_view text, VocabOptions options) {
+  require<UsageError>(!text.empty(), "Vocab: the text has no graphemes");
+  return {Kind::graphemes, count_tokens(text, options, grapheme_at).vocabulary(options)};
+}
+
+Vocab Vocab::of_bytes(ByteOptions options) {
+  std::vector<std::string> tokens;
+  if (options.pad) tokens.emplace_back("<pad>");
+  if (options.eos) tokens.emplace_back("<eos>");
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    if (!options.eos || byte != '\n') tokens.push_back(byte_token(byte));
   }
-  return {Kind::characters, counter.vocabulary(options)};
+  return {Kind::bytes, std::move(tokens)};
 }
 
 Vocab Vocab::of_words(const std::vector<std::string>& tokens, VocabOptions options) {
@@ -130,15 +201,24 @@ const std::string& Vocab::token(Id id) const {
 }
 
 std::vector<Id> Vocab::encode(std::string_view text) const {
+  if (kind_ == Kind::words) return encode_words(text);
   std::vector<Id> ids;
-  if (kind_ == Kind::characters) {
-    for (Index at = 0; at < text.size();) {
-      const std::string_view character = character_at(text, at);
-      ids.push_back(id(character));
-      at += character.size();
-    }
+  if (kind_ == Kind::bytes) {
+    ids.reserve(text.size());
+    for (const char byte : text) ids.push_back(byte_ids_[static_cast<unsigned char>(byte)]);
     return ids;
   }
+  const auto token_at = kind_ == Kind::characters ? character_at : grapheme_at;
+  for (Index at = 0; at < text.size();) {
+    const std::string_view token = token_at(text, at);
+    ids.push_back(id(token));
+    at += token.size();
+  }
+  return ids;
+}
+
+std::vector<Id> Vocab::encode_words(std::string_view text) const {
+  std::vector<Id> ids;
   const auto end_of_line = eos();
   const bool tokenised = is_tokenised(text);
   for (Index begin = 0; begin < text.size();) {
@@ -172,7 +252,13 @@ std::string Vocab::decode(const std::vector<Id>& ids) const {
       continue;
     }
     if (kind_ == Kind::words && !text.empty() && text.back() != '\n') text += ' ';
-    text += token(id);
+    const std::string& written = token(id);
+    const auto byte = kind_ == Kind::bytes ? byte_of(written) : std::nullopt;
+    if (byte) {
+      text += *byte;
+    } else {
+      text += written;
+    }
   }
   return text;
 }

@@ -103,6 +103,43 @@ TEST_CASE("characters: one code point each") {
   CHECK_THROWS_WITH_AS(character_at("ab", 2), "byte 2 of a text with 2 bytes", UsageError);
 }
 
+// From the rules of Unicode Standard Annex 29, and cases of its GraphemeBreakTest.txt.
+TEST_CASE("graphemes: extended grapheme clusters") {
+  struct {
+    const char* text;
+    Strings expected;
+  } const cases[] = {
+      {"", {}},
+      {"abc", {"a", "b", "c"}},
+      {"a\r\nb\n\rc", {"a", "\r\n", "b", "\n", "\r", "c"}},                              // GB3, GB4, GB5
+      {"e\u0301\u0323o", {"e\u0301\u0323", "o"}},                                        // GB9, marks
+      {"\u0301a", {"\u0301", "a"}},                                                      // a mark that follows nothing
+      {"\n\u0308", {"\n", "\u0308"}},                                                    // or a line end
+      {"\u1112\u1161\u11AB\uAC00\u11A8x", {"\u1112\u1161\u11AB", "\uAC00\u11A8", "x"}},  // GB6 – 8, Hangul
+      {"\u0928\u0940", {"\u0928\u0940"}},                                                // GB9a, a spacing mark
+      {"\u0600\u0661", {"\u0600\u0661"}},                                                // GB9b, prepended
+      {"👩\u200D👩\u200D👧👍🏽!", {"👩\u200D👩\u200D👧", "👍🏽", "!"}},                  // GB11, and a tone of skin
+      {"a\u200D👧", {"a\u200D", "👧"}},                                                  // no emoji before the joiner
+      {"🇩🇪🇫🇷🇮", {"🇩🇪", "🇫🇷", "🇮"}},                                                      // GB12, GB13: flags by pairs
+      {"a🇩🇪🇫", {"a", "🇩🇪", "🇫"}},
+  };
+  for (const auto& [text, expected] : cases) {
+    CAPTURE(text);
+    CHECK(graphemes(text) == expected);
+  }
+  CHECK(grapheme_at("xe\u0301y", 1) == "e\u0301");
+  CHECK_THROWS_WITH_AS(graphemes("a\xFF"), "the text is not UTF-8: byte 1 is 0xFF", UsageError);
+  CHECK_THROWS_WITH_AS(grapheme_at("a", 1), "byte 1 of a text with 1 bytes", UsageError);
+  std::string marks = "a";
+  for (int i = 0; i < 1'000'000; ++i) marks += "\u0301";
+  CHECK(graphemes(marks + "b") == Strings{marks, "b"});
+}
+
+TEST_CASE("count_characters") {
+  CHECK(count_characters("") == 0);
+  CHECK(count_characters("aé€😀e\u0301\n") == 7);
+}
+
 TEST_CASE("split_whitespace: Unicode's White_Space") {
   CHECK(split_whitespace(" a  b\t\nc\r\n") == Strings{"a", "b", "c"});
   CHECK(split_whitespace(" \n\t\n").empty());

@@ -10,6 +10,7 @@
 #include <unroll/core/error.h>
 #include <unroll/data/text.h>
 #include <unroll/data/vocab.h>
+#include <unroll/io/checkpoint.h>
 
 using namespace unroll;
 
@@ -40,6 +41,55 @@ TEST_CASE("Vocab of characters: a written <unk> is five characters") {
   CHECK(vocab.size() == 6);
   CHECK(vocab.encode("<unk>") == IdList{1, 2, 3, 4, 5});
   CHECK(vocab.encode("z") == IdList{0});
+}
+
+TEST_CASE("Vocab of graphemes") {
+  const std::string text = "e\u0301e\u0301 🇩🇪🇫🇷👩\u200D👧e\n";
+  const Vocab vocab = Vocab::of_graphemes(text);
+  CHECK(vocab.kind() == Vocab::Kind::graphemes);
+  CHECK(vocab.tokens() == Strings{"e\u0301", " ", "🇩🇪", "🇫🇷", "👩\u200D👧", "e", "\n"});
+  CHECK(vocab.encode("🇫🇷 e\u0301") == IdList{3, 1, 0});
+  CHECK(vocab.decode(vocab.encode(text)) == text);
+  CHECK_THROWS_WITH_AS(vocab.encode("e\u0301x"), "'x' is not in the vocabulary of 7 tokens, which has no <unk>",
+                       UsageError);
+  CHECK(Vocab::of_graphemes("a\nb\r\n", {.unk = true, .eos = true}).tokens() ==
+        Strings{"<unk>", "<eos>", "a", "b", "\r\n"});
+  CHECK_THROWS_WITH_AS(Vocab::of_graphemes(""), "Vocab: the text has no graphemes", UsageError);
+  CHECK_THROWS_AS(Vocab::of_graphemes("a\xFF"), UsageError);
+}
+
+TEST_CASE("Vocab of bytes") {
+  const Vocab vocab = Vocab::of_bytes();
+  CHECK(vocab.kind() == Vocab::Kind::bytes);
+  CHECK(vocab.size() == 256);
+  std::string all;
+  for (int byte = 0; byte < 256; ++byte) all += static_cast<char>(byte);
+  const IdList ids = vocab.encode(all);
+  for (Id id = 0; id < 256; ++id) CHECK(ids[static_cast<Index>(id)] == id);
+  CHECK(vocab.decode(ids) == all);
+  CHECK(vocab.encode("é<0xE9>") == IdList{0xC3, 0xA9, '<', '0', 'x', 'E', '9', '>'});
+  CHECK(vocab.decode(vocab.encode("é<0xE9>")) == "é<0xE9>");
+  CHECK(vocab.token('a') == "a");
+  CHECK(vocab.token(0xE9) == "<0xE9>");
+  CHECK(vocab.id("<0xE9>") == 0xE9);
+  CHECK_FALSE(vocab.unk());
+  for (const auto& token : vocab.tokens()) CHECK(valid_utf8(token));
+
+  const Vocab marked = Vocab::of_bytes({.eos = true, .pad = true});
+  CHECK(marked.size() == 257);
+  CHECK(marked.pad() == 0);
+  CHECK(marked.eos() == 1);
+  CHECK(marked.encode(std::string("\0\n\v", 3)) == IdList{2, 1, 12});
+  CHECK(marked.decode(marked.encode(all)) == all);
+}
+
+TEST_CASE("Vocab: the kinds have names for files") {
+  for (const auto kind : {Vocab::Kind::characters, Vocab::Kind::words, Vocab::Kind::bytes, Vocab::Kind::graphemes})
+    CHECK(Vocab::kind_named(Vocab::kind_name(kind)) == kind);
+  CHECK(Vocab::kind_name(Vocab::Kind::graphemes) == "graphemes");
+  CHECK_THROWS_WITH_AS(Vocab::kind_named("word"),
+                       "Vocab: 'word' is no kind of vocabulary, expected one of characters, words, bytes, graphemes",
+                       UsageError);
 }
 
 TEST_CASE("Vocab of words: order") {
@@ -131,8 +181,13 @@ TEST_CASE("Vocab: words with marks that the vocabulary knows stay whole") {
 
 TEST_CASE("Vocab: from_tokens restores it, and checks") {
   for (const Vocab& vocab : {Vocab::of_characters("hello\nworld", {.unk = true, .eos = true, .pad = true}),
-                             Vocab::of_words({"a", "<unk>", "b", "a"}, {.unk = false, .eos = true})}) {
-    const Vocab back = Vocab::from_tokens(vocab.kind(), vocab.tokens());
+                             Vocab::of_words({"a", "<unk>", "b", "a"}, {.unk = false, .eos = true}), Vocab::of_bytes(),
+                             Vocab::of_bytes({.eos = true, .pad = true}),
+                             Vocab::of_graphemes("hello a\ne\u0301", {.unk = true, .eos = true})}) {
+    Checkpoint file;
+    put_strings(file, "tokens", vocab.tokens());
+    file.metadata["kind"] = Vocab::kind_name(vocab.kind());
+    const Vocab back = Vocab::from_tokens(Vocab::kind_named(get_text(file, "kind")), get_strings(file, "tokens"));
     CHECK(back == vocab);
     CHECK(back.unk() == vocab.unk());
     CHECK(back.eos() == vocab.eos());
@@ -150,6 +205,19 @@ TEST_CASE("Vocab: from_tokens restores it, and checks") {
   CHECK_THROWS_AS(Vocab::from_tokens(characters, {""}), UsageError);
   CHECK_THROWS_WITH_AS(Vocab::from_tokens(characters, {"<eos>", "\n"}),
                        "Vocab: the line end is a token of its own beside <eos>", UsageError);
+  constexpr auto graphemes = Vocab::Kind::graphemes;
+  CHECK_THROWS_WITH_AS(Vocab::from_tokens(graphemes, {"e\u0301", "ab"}),
+                       ("Vocab: 'ab' (id 1) is not one grapheme of Unicode " + unicode_version()).c_str(), UsageError);
+  CHECK_THROWS_AS(Vocab::from_tokens(graphemes, {""}), UsageError);
+  Strings bytes = Vocab::of_bytes().tokens();
+  bytes.pop_back();
+  CHECK_THROWS_WITH_AS(Vocab::from_tokens(Vocab::Kind::bytes, bytes),
+                       "Vocab: the byte 0xFF is missing, expected all 256", UsageError);
+  for (const char* token : {"é", "ab", "<0x41>", "<0xe9>", "<0xE9", ""}) {
+    bytes.front() = token;
+    CHECK_THROWS_WITH_AS(Vocab::from_tokens(Vocab::Kind::bytes, bytes),
+                         fmt::format("Vocab: '{}' (id 0) is not one byte", token).c_str(), UsageError);
+  }
 }
 
 TEST_CASE("Vocab: read from a file of tokens") {
