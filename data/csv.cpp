@@ -92,102 +92,6 @@ class CsvParser {
   Index line_ = 1;
 };
 
-CsvTable read_table(const std::filesystem::path& path, CsvOptions options) {
-  const std::string bytes = read_bytes(path);
-  require_utf8(bytes, path);
-  return parse_csv(bytes, options, path.string());
-}
-
-struct Columns {
-  Index label = 0;
-  Index text = 1;
-  bool named = false;
-};
-
-/// The one column called `column`.
-Index find_column(const std::vector<std::string>& header, std::string_view column, Index line,
-                  const std::string& name) {
-  const auto found = std::ranges::find(header, column);
-  require<FileError>(found != header.end(), "{}, line {}: no column '{}' among {}", name, line, column, header);
-  require<FileError>(std::find(found + 1, header.end(), column) == header.end(),
-                     "{}, line {}: the column '{}' stands twice", name, line, column);
-  return static_cast<Index>(found - header.begin());
-}
-
-Columns find_columns(const CsvTable& table, const std::string& name) {
-  require<FileError>(!table.rows.empty(), "{}: blank lines only, expected labelled texts", name);
-  const auto& first = table.rows.front();
-  const Index line = table.lines.front();
-  const auto has = [&](std::string_view column) { return std::ranges::find(first, column) != first.end(); };
-  if (has("label") || has("text"))
-    return {find_column(first, "label", line, name), find_column(first, "text", line, name), true};
-  require<FileError>(first.size() >= 2, "{}, line {}: 1 field, expected a label and a text", name, line);
-  return {};
-}
-
-/// Collects labelled texts and checks each.
-class Collector {
- public:
-  Collector(std::string name, const std::vector<std::string>& labels) : name_(std::move(name)), labels_(labels) {}
-
-  void add(std::string label, std::string text, Index line) {
-    require<FileError>(!is_blank(label), "{}, line {}: the label is empty", name_, line);
-    require<FileError>(!is_blank(text), "{}, line {}: the text is empty", name_, line);
-    require<FileError>(labels_.empty() || std::ranges::find(labels_, label) != labels_.end(),
-                       "{}, line {}: label '{}' is none of {}", name_, line, label, labels_);
-    rows_.push_back({std::move(label), std::move(text)});
-  }
-
-  std::vector<Labelled> take() {
-    require<FileError>(!rows_.empty(), "{}: no labelled texts", name_);
-    return std::move(rows_);
-  }
-
- private:
-  std::string name_;
-  const std::vector<std::string>& labels_;
-  std::vector<Labelled> rows_;
-};
-
-std::vector<Labelled> labelled_csv(const std::filesystem::path& path, Collector collector, ReadReport& report) {
-  CsvTable table = read_table(path, {});
-  const Columns columns = find_columns(table, path.string());
-  for (Index i = columns.named ? 1 : 0; i < table.rows.size(); ++i) {
-    auto& row = table.rows[i];
-    collector.add(std::move(row[columns.label]), std::move(row[columns.text]), table.lines[i]);
-  }
-  report.blank_lines = table.blank_lines;
-  return collector.take();
-}
-
-std::vector<Labelled> labelled_lines(const std::filesystem::path& path, Collector collector, ReadReport& report) {
-  std::string bytes = read_bytes(path);
-  report.latin1 = !valid_utf8(bytes);
-  if (report.latin1) bytes = latin1_to_utf8(bytes);
-  const std::string text = unix_line_ends(without_bom(bytes));
-
-  std::vector<std::pair<std::string_view, Index>> lines;
-  for (Index begin = 0, line = 1; begin < text.size(); ++line) {
-    const Index end = std::min(text.find('\n', begin), text.size());
-    const std::string_view content = std::string_view(text).substr(begin, end - begin);
-    if (is_blank(content)) {
-      ++report.blank_lines;
-    } else {
-      lines.emplace_back(content, line);
-    }
-    begin = end + 1;
-  }
-  const bool tabs =
-      std::ranges::all_of(lines, [](const auto& line) { return line.first.find('\t') != std::string_view::npos; });
-  for (const auto& [content, line] : lines) {
-    const Index split = content.find_first_of(tabs ? "\t" : " \t");
-    require<FileError>(split != std::string_view::npos, "{}, line {}: '{}' without a text, expected 'label text'",
-                       path.string(), line, content);
-    collector.add(std::string(content.substr(0, split)), std::string(content.substr(split + 1)), line);
-  }
-  return collector.take();
-}
-
 }  // namespace
 
 CsvTable parse_csv(std::string_view text, CsvOptions options, std::string_view name) {
@@ -196,18 +100,22 @@ CsvTable parse_csv(std::string_view text, CsvOptions options, std::string_view n
   return CsvParser(without_bom(text), options.separator, name).parse();
 }
 
-std::vector<std::vector<std::string>> read_csv(const std::filesystem::path& path, CsvOptions options) {
-  return read_table(path, options).rows;
+CsvTable read_csv_table(const std::filesystem::path& path, CsvOptions options) {
+  const std::string bytes = read_bytes(path);
+  require_utf8(bytes, path);
+  return parse_csv(bytes, options, path.string());
 }
 
-std::vector<Labelled> read_labelled(const std::filesystem::path& path, const std::vector<std::string>& labels,
-                                    ReadReport* report) {
-  ReadReport met;
-  Collector collector(path.string(), labels);
-  auto rows = lower(path.extension().string()) == ".csv" ? labelled_csv(path, std::move(collector), met)
-                                                         : labelled_lines(path, std::move(collector), met);
-  if (report) *report = met;
-  return rows;
+std::vector<std::vector<std::string>> read_csv(const std::filesystem::path& path, CsvOptions options) {
+  return read_csv_table(path, options).rows;
+}
+
+Index find_column(const std::vector<std::string>& header, std::string_view column, Index line, std::string_view name) {
+  const auto found = std::ranges::find(header, column);
+  require<FileError>(found != header.end(), "{}, line {}: no column '{}' among {}", name, line, column, header);
+  require<FileError>(std::find(found + 1, header.end(), column) == header.end(),
+                     "{}, line {}: the column '{}' stands twice", name, line, column);
+  return static_cast<Index>(found - header.begin());
 }
 
 }  // namespace unroll

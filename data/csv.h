@@ -1,4 +1,4 @@
-// Comma-separated values (RFC 4180), and files of labelled texts.
+// Comma-separated values (RFC 4180).
 #pragma once
 
 #include <filesystem>
@@ -32,28 +32,12 @@ CsvTable parse_csv(std::string_view text, CsvOptions options = {}, std::string_v
 /// The rows of a file. Errors: as `parse_csv` and `read_bytes`, and FileError for bytes that are not UTF-8.
 std::vector<std::vector<std::string>> read_csv(const std::filesystem::path& path, CsvOptions options = {});
 
-struct Labelled {
-  std::string label, text;
-};
+/// The same, with the rows' lines and the count of blank ones.
+CsvTable read_csv_table(const std::filesystem::path& path, CsvOptions options = {});
 
-/// What a reader did without being asked.
-struct ReadReport {
-  bool latin1 = false;    ///< the file was not UTF-8 and was decoded as Latin-1
-  Index blank_lines = 0;  ///< skipped
-};
-
-/// The labelled texts of a file, in its order.
-///
-/// A `.csv` is comma-separated values in UTF-8. A first row with a field `label` or `text` names the columns and must
-/// have each of the two once; without such a row the first field is the label and the second the text.
-///
-/// A file of any other name has one text per line, with its label before the first TAB if every line has one, else
-/// before the first blank. If it is not UTF-8 it is decoded as Latin-1.
-///
-/// `labels` are those that may occur (none: any). `report`, if given, tells what was met on the way.
-/// Errors: FileError with the line for a label or text that is missing or empty, for a label that may not occur, and
-/// for a file without texts; others as `read_csv`.
-std::vector<Labelled> read_labelled(const std::filesystem::path& path, const std::vector<std::string>& labels = {},
-                                    ReadReport* report = nullptr);
+/// The one field of a header called `column`; `line` and `name` stand in errors for the place of the header.
+/// Errors: FileError if there is none, with those that there are, or more than one.
+Index find_column(const std::vector<std::string>& header, std::string_view column, Index line = 1,
+                  std::string_view name = "csv");
 
 }  // namespace unroll
