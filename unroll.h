@@ -7,10 +7,15 @@
 #include <unroll/core/ops.h>
 #include <unroll/core/threads.h>
 #include <unroll/data/batches.h>
+#include <unroll/data/byte_pairs.h>
 #include <unroll/data/csv.h>
+#include <unroll/data/labelled.h>
+#include <unroll/data/numeric.h>
+#include <unroll/data/pretokenise.h>
 #include <unroll/data/split.h>
 #include <unroll/data/text.h>
 #include <unroll/data/vocab.h>
+#include <unroll/data/windows.h>
 #include <unroll/io/checkpoint.h>
 #include <unroll/io/safetensors.h>
 #include <unroll/layers/bidirectional.h>
@@ -27,6 +32,8 @@
 #include <unroll/optim/rmsprop.h>
 #include <unroll/optim/schedule.h>
 #include <unroll/optim/sgd.h>
+#include <unroll/report/bleu.h>
+#include <unroll/report/edit_distance.h>
 #include <unroll/report/metrics.h>
 #include <unroll/report/naive_bayes.h>
 #include <unroll/report/ngram.h>
