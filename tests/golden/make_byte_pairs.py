@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains a byte-pair encoder with Hugging Face's tokenizers and writes what it does to byte_pair_values.h beside this script.
+"""Trains a byte-pair encoder with Hugging Face's tokenizers; writes what it does to byte_pair_values.h beside this script.
 
 Needs `pip install tokenizers` (0.23.3 made the file). The text is examples/data/harbour.txt of this repository.
 """
@@ -35,7 +35,8 @@ model = json.loads(tokenizer.to_str())["model"]
 
 def quoted(string):
     """A C++ literal of any UTF-8: octal escapes end after three digits, whatever follows."""
-    return '"' + "".join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in string.encode()) + '"'
+    plain = [chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in string.encode()]
+    return '"' + "".join(plain) + '"'
 
 
 def wrapped(items, indent="    "):

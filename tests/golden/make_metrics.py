@@ -17,7 +17,8 @@ draw = random.Random(20260101)
 
 def quoted(string):
     """A C++ literal of any UTF-8: octal escapes end after three digits, whatever follows."""
-    return '"' + "".join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in string.encode()) + '"'
+    plain = [chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in string.encode()]
+    return '"' + "".join(plain) + '"'
 
 
 def listed(values):
@@ -120,7 +121,8 @@ BLEU_CORPORA.append([("a b c d e f".split(), ["a b c d e f g h".split(), "a b c 
 
 def bleu(rows, **options):
     streams = [[" ".join(refs[r]) for _, refs in rows] for r in range(len(rows[0][1]))]
-    score = BLEU(tokenize="none", effective_order=False, **options).corpus_score([" ".join(h) for h, _ in rows], streams)
+    hypotheses = [" ".join(h) for h, _ in rows]
+    score = BLEU(tokenize="none", effective_order=False, **options).corpus_score(hypotheses, streams)
     return (f"{{{number(score.score / 100)}, {listed(number(p / 100) for p in score.precisions)}, {number(score.bp)}, "
             f"{score.sys_len}, {score.ref_len}}}")
 
