@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains a byte-pair encoder with Hugging Face's tokenizers; writes what it does to byte_pair_values.h beside this script.
+"""Trains a byte-pair encoder with Hugging Face's tokenizers and writes what it does to byte_pair_values.h.
 
 Needs `pip install tokenizers` (0.23.3 made the file). The text is examples/data/harbour.txt of this repository.
 """

@@ -50,7 +50,8 @@ def classification(classes, n, occur, predict):
     return (f"  {{{classes}, {listed(actual)}, {listed(predicted)},\n"
             f"   {average('micro')}, {average('macro')}, {average('weighted')},\n"
             f"   {number(metrics.matthews_corrcoef(actual, predicted))},\n"
-            f"   {listed(number(s) for row in scores for s in row)},\n   {listed(number(top(k)) for k in range(1, classes + 1))}}},")
+            f"   {listed(number(s) for row in scores for s in row)},\n"
+            f"   {listed(number(top(k)) for k in range(1, classes + 1))}}},")
 
 
 CLASSIFICATIONS = [classification(2, 30, 2, [0, 1]), classification(3, 40, 3, [0, 1, 2]),
