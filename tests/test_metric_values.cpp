@@ -36,7 +36,7 @@ std::vector<Id> ids_of(const std::vector<std::string>& words) {
   std::vector<Id> ids;
   for (const std::string& word : words) {
     Id id = 0;
-    for (const char c : word) id = 128 * id + c;
+    for (const char c : word) id = (128 * id + c) % 1'000'003;
     ids.push_back(id);
   }
   return ids;
