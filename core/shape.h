@@ -16,13 +16,18 @@ namespace unroll {
 /// Up to six axes. An array is seen as a matrix of `rows()` × `cols()`: the last axis, and all the others together.
 class Shape {
  public:
-  static constexpr Index max_axes = 6;
+  static constexpr Index max_axes = unroll::max_axes;
 
   Shape() = default;
   Shape(std::initializer_list<Index> dims) : Shape(dims.begin(), dims.end()) {}
   template <class It>
   Shape(It first, It last) {
     for (; first != last; ++first) append(static_cast<Index>(*first));
+  }
+  static Shape of(const Ids& ids) {
+    Shape shape;
+    for (Index axis = 0; axis < ids.ndim(); ++axis) shape.append(ids.dim(axis));
+    return shape;
   }
 
   Index ndim() const { return ndim_; }
