@@ -4,22 +4,7 @@
 #include <unroll/core/broadcast.h>
 
 namespace unroll {
-namespace {
 
-/// For each axis of `shape`: the step of x along it, 0 where x is broadcast.
-std::array<Index, Shape::max_axes> steps_along(const Array& x, const Shape& shape) {
-  std::array<Index, Shape::max_axes> steps{};
-  const Index offset = shape.ndim() - x.ndim();
-  Index step = x.stride();
-  for (Index i = x.ndim(); i-- > 0;) {
-    const bool last = i + 1 == x.ndim();
-    steps[i + offset] = x.shape()[i] == 1 ? 0 : last ? 1 : step;
-    if (!last) step *= x.shape()[i];
-  }
-  return steps;
-}
-
-/// Whether an array of this shape can be broadcast to the other.
 bool becomes(const Shape& shape, const Shape& other) {
   if (shape.ndim() > other.ndim()) return false;
   const Index offset = other.ndim() - shape.ndim();
@@ -29,24 +14,17 @@ bool becomes(const Shape& shape, const Shape& other) {
   return true;
 }
 
-/// Calls f(row number, offset) for each row of `shape`, with the offset of the row under the given steps.
-template <class F>
-void each_row(const Shape& shape, const std::array<Index, Shape::max_axes>& steps, F f) {
-  std::array<Index, Shape::max_axes> at{};
-  Index offset = 0;
-  const Index leading = shape.ndim() == 0 ? 0 : shape.ndim() - 1;
-  for (Index row = 0, rows = shape.rows(); row < rows; ++row) {
-    f(row, offset);
-    for (Index axis = leading; axis-- > 0;) {
-      offset += steps[axis];
-      if (++at[axis] < shape[axis]) break;
-      offset -= steps[axis] * shape[axis];
-      at[axis] = 0;
-    }
+AxisSteps steps_along(const Array& x, const Shape& shape) {
+  AxisSteps steps{};
+  const Index offset = shape.ndim() - x.ndim();
+  Index step = x.stride();
+  for (Index i = x.ndim(); i-- > 0;) {
+    const bool last = i + 1 == x.ndim();
+    steps[i + offset] = x.shape()[i] == 1 ? 0 : last ? 1 : step;
+    if (!last) step *= x.shape()[i];
   }
+  return steps;
 }
-
-}  // namespace
 
 Array broadcast_to(const Array& x, const Shape& shape) {
   require(becomes(x.shape(), shape), "broadcast: {} does not become {}", x.shape(), shape);
@@ -113,6 +91,15 @@ Array sum_to(const Array& x, const Shape& shape) {
 Array max_to(const Array& x, const Shape& shape) {
   return fold_to(x, shape, -std::numeric_limits<double>::infinity(),
                  [](auto a, auto b) { return b > a || b != b ? b : a; });
+}
+
+Array min_to(const Array& x, const Shape& shape) {
+  return fold_to(x, shape, std::numeric_limits<double>::infinity(),
+                 [](auto a, auto b) { return b < a || b != b ? b : a; });
+}
+
+Array product_to(const Array& x, const Shape& shape) {
+  return fold_to(x, shape, 1, [](auto a, auto b) { return a * b; });
 }
 
 namespace fused {

@@ -8,12 +8,40 @@
 
 namespace unroll {
 
+/// Whether an array of this shape can be broadcast to the other.
+bool becomes(const Shape& shape, const Shape& other);
 /// x repeated along the axes it lacks, or has once. Errors: the shapes do not broadcast.
 Array broadcast_to(const Array& x, const Shape& shape);
 /// x summed over the axes along which `shape` was broadcast to x's shape.
 Array sum_to(const Array& x, const Shape& shape);
 /// The largest elements of x over those axes; NaN where one of them is.
 Array max_to(const Array& x, const Shape& shape);
+/// The smallest, the same way.
+Array min_to(const Array& x, const Shape& shape);
+/// The products of x's elements over those axes.
+Array product_to(const Array& x, const Shape& shape);
+
+/// For each axis of a shape: the step along it through an array's memory.
+using AxisSteps = std::array<Index, Shape::max_axes>;
+/// The steps of x along the axes of `shape`; 0 where x is broadcast.
+AxisSteps steps_along(const Array& x, const Shape& shape);
+
+/// Calls f(row number, offset) for each row of `shape`, with the offset of its first element under the given steps.
+template <class F>
+void each_row(const Shape& shape, const AxisSteps& steps, F f) {
+  AxisSteps at{};
+  Index offset = 0;
+  const Index leading = shape.ndim() == 0 ? 0 : shape.ndim() - 1;
+  for (Index row = 0, rows = shape.rows(); row < rows; ++row) {
+    f(row, offset);
+    for (Index axis = leading; axis-- > 0;) {
+      offset += steps[axis];
+      if (++at[axis] < shape[axis]) break;
+      offset -= steps[axis] * shape[axis];
+      at[axis] = 0;
+    }
+  }
+}
 
 namespace fused {
 

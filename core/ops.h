@@ -47,33 +47,93 @@ Tensor softsign(const Tensor& x);
 /// |x|, with derivative 0 at 0.
 Tensor abs(const Tensor& x);
 
-// ---- products (ops/matmul.cpp)
-/// a b.  a [..., K], b [K, M] → [..., M]
+// ---- products (ops/matmul.cpp, ops/batched.cpp)
+/// a b, as in NumPy and PyTorch: a [..., N, K], b [..., K, M] → [..., N, M]. Leading axes broadcast; a vector [K] is a
+/// row on the left and a column on the right, an axis that the result has not. The weights of a layer are a matrix b.
 Tensor matmul(const Tensor& a, const Tensor& b);
+/// a bᵀ, without transposing b in memory.  a [..., N, K], b [..., M, K] → [..., N, M]; leading axes broadcast.
+Tensor matmul_nt(const Tensor& a, const Tensor& b);
+/// Σ a∘b.  a [N], b [N] → []
+Tensor dot(const Tensor& a, const Tensor& b);
+/// y[i, j] = a[i] b[j].  a [N], b [M] → [N, M]
+Tensor outer(const Tensor& a, const Tensor& b);
 /// x w + b.  x [..., K], w [K, M], b [M] or of the result's shape → [..., M]
 /// A b of the result's shape that is moved in and held by nobody else gives the result its place.
 Tensor affine(const Tensor& x, const Tensor& w, Tensor b);
 
-// ---- reductions (ops/reduce.cpp): over all axes, or over those given; `keep` leaves the reduced axes with extent 1
-using Axes = std::span<const int>;
+// ---- reductions (ops/reduce.cpp): over all axes, or over those given; `keep` leaves the reduced axes with extent 1.
+// Over no element a sum is 0 and a product 1; all the others are errors.
 Tensor sum(const Tensor& x);
-Tensor sum(const Tensor& x, std::initializer_list<int> axes, bool keep = false);
+Tensor sum(const Tensor& x, const Axes& axes, bool keep = false);
 Tensor mean(const Tensor& x);
-Tensor mean(const Tensor& x, std::initializer_list<int> axes, bool keep = false);
+Tensor mean(const Tensor& x, const Axes& axes, bool keep = false);
+/// The product. Its gradient is exact where factors are 0 or infinite.
+Tensor prod(const Tensor& x);
+Tensor prod(const Tensor& x, const Axes& axes, bool keep = false);
 /// The largest element; ties share the gradient evenly.
 Tensor max(const Tensor& x);
-Tensor max(const Tensor& x, std::initializer_list<int> axes, bool keep = false);
+Tensor max(const Tensor& x, const Axes& axes, bool keep = false);
+/// The smallest element; ties share the gradient evenly.
+Tensor min(const Tensor& x);
+Tensor min(const Tensor& x, const Axes& axes, bool keep = false);
 /// ln Σ exp x, exact where exp overflows.
 Tensor logsumexp(const Tensor& x);
-Tensor logsumexp(const Tensor& x, std::initializer_list<int> axes, bool keep = false);
+Tensor logsumexp(const Tensor& x, const Axes& axes, bool keep = false);
+
+// ---- spread and length (ops/moments.cpp), over all axes or those given
+/// What the variance of n elements divides by. Others have silent defaults: NumPy n, PyTorch n − 1.
+enum class Correction {
+  none,    ///< n
+  bessel,  ///< n − 1, which is unbiased for a sample
+};
+/// Σ (x − mean)² / n, or / (n − 1). Errors: it would divide by 0.
+Tensor var(const Tensor& x, Correction correction);
+Tensor var(const Tensor& x, const Axes& axes, Correction correction, bool keep = false);
+/// The root of the variance, the standard deviation; its gradient is 0 where it is 0.
+Tensor stddev(const Tensor& x, Correction correction);
+Tensor stddev(const Tensor& x, const Axes& axes, Correction correction, bool keep = false);
+/// The 2-norm √Σ x²; its gradient is 0 where it is 0. (The 1-norm is sum(abs(x)), the maximum norm max(abs(x)).)
+Tensor norm(const Tensor& x);
+Tensor norm(const Tensor& x, const Axes& axes, bool keep = false);
+
+// ---- order and running sums along one axis (ops/order.cpp)
+/// y[i] = x[0] + … + x[i]
+Tensor cumsum(const Tensor& x, int axis);
+/// Where the largest element of an axis is: the first of equal ones, and NaN counts as the largest. `keep` leaves the
+/// axis with extent 1. Errors: an axis without elements.
+Ids argmax(const Tensor& x, int axis, bool keep = false);
+/// Where the smallest element is; the first of equal ones, and NaN counts as the smallest.
+Ids argmin(const Tensor& x, int axis, bool keep = false);
+struct TopK {
+  Tensor values;
+  Ids ids;
+};
+/// The k largest elements of the last axis in falling order, and where they are; the lower index first of equal ones,
+/// and NaN counts as the largest.  x [..., V] → [..., k] each: `auto [values, ids] = top_k(x, 5)`.
+TopK top_k(const Tensor& x, Index k);
 
 // ---- shape (ops/shape.cpp)
 Tensor reshape(const Tensor& x, const Shape& shape);
-/// The axes in reverse order, or in the order given.
+/// The axes in reverse order, or in the order given (elsewhere called permute).
 Tensor transpose(const Tensor& x);
-Tensor transpose(const Tensor& x, std::initializer_list<int> order);
+Tensor transpose(const Tensor& x, const Axes& order);
+/// Without the axes of extent 1, or without those of them that are named. Errors: a named axis has another extent.
+Tensor squeeze(const Tensor& x);
+Tensor squeeze(const Tensor& x, const Axes& axes);
+/// With a further axis of extent 1, which is number `axis` of the result.
+Tensor unsqueeze(const Tensor& x, int axis);
+/// Repeated to a shape, along axes where x has extent 1 or that it lacks in front: NumPy's broadcast_to.
+Tensor expand(const Tensor& x, const Shape& shape);
+/// Reverses an axis.
+Tensor flip(const Tensor& x, int axis);
+/// Reverses each sequence of [T, B, ...] within its own length; what lies beyond stays where it is.
+Tensor flip(const Tensor& x, const std::vector<Index>& lengths);
+
+// ---- parts (ops/parts.cpp)
 /// The elements [from, to) of an axis.
 Tensor slice(const Tensor& x, int axis, Index from, Index to);
+/// Every step-th element of [from, to), starting with its first; of a negative step backwards, starting with its last.
+Tensor slice(const Tensor& x, int axis, Index from, Index to, int step);
 /// x[i] along the first axis, which is dropped: one time step of [T, B, F]. A view.
 Tensor at(const Tensor& x, Index i);
 /// All x[i] along the first axis. Views whose gradients are written straight into x's.
@@ -90,21 +150,50 @@ std::array<Tensor, N> split(const Tensor& x) {
   detail::split_equal(x, parts);
   return parts;
 }
+
+// ---- joining and repeating (ops/join.cpp)
 /// Joins along an existing axis.
 Tensor concat(std::span<const Tensor> xs, int axis = -1);
 Tensor concat(std::initializer_list<Tensor> xs, int axis = -1);
 /// Joins along a new first axis: T tensors [B, F] → [T, B, F]. No copy when they follow each other in memory.
 Tensor stack(std::span<const Tensor> xs);
-/// Reverses an axis.
-Tensor flip(const Tensor& x, int axis);
-/// Reverses each sequence of [T, B, ...] within its own length; what lies beyond stays where it is.
-Tensor flip(const Tensor& x, const std::vector<Index>& lengths);
+/// The whole tensor again and again: times[i] of it along axis i, one number for each axis.
+Tensor tile(const Tensor& x, std::span<const Index> times);
+Tensor tile(const Tensor& x, std::initializer_list<Index> times);
+/// Each element of an axis `times` times in a row.
+Tensor repeat_interleave(const Tensor& x, Index times, int axis);
+/// How many elements to add at both ends of an axis.
+struct Padding {
+  Index before = 0, after = 0;
+};
+/// More elements of one value around x, one pair of numbers for each axis, in the order of the axes:
+/// pad(x, {{0, 0}, {1, 2}}).
+Tensor pad(const Tensor& x, std::span<const Padding> sizes, double value = 0);
+Tensor pad(const Tensor& x, std::initializer_list<Padding> sizes, double value = 0);
 
-// ---- selection by ids (ops/index.cpp)
-/// Rows of a table: table [V, F], ids [T, B] or [N] → [T, B, F] or [N, F]. Errors: an id outside the table.
+// ---- selection by ids (ops/index.cpp). Errors: an id outside the axis, with its position.
+/// Rows of a table: table [V, F], ids of any shape S → [S, F]
 Tensor rows(const Tensor& table, const Ids& ids);
-/// One element of the last axis each: x [..., V], as many ids as rows → [...]. Errors: an id outside the axis.
+/// One element of the last axis each: x [..., V], as many ids as rows → [...].
 Tensor pick(const Tensor& x, const Ids& ids);
+/// Whole slices of an axis, whose place the axes of the ids take: axis 1 of x [A, V, B], ids [N] → [A, N, B].
+Tensor index_select(const Tensor& x, const Ids& ids, int axis);
+/// y[i, j, k] = x[i, ids[i, j, k], k] for axis 1, and so on: one element for each id. As many axes of x and ids, and in
+/// those other than `axis` at most as many ids as elements.
+Tensor gather(const Tensor& x, const Ids& ids, int axis);
+/// x plus every element of `source` at its id: y[i, ids[i, j, k], k] += source[i, j, k] for axis 1, and so on. Several
+/// at one place add up. `ids` have the shape of `source`; to x they stand as in `gather`.
+Tensor scatter_add(const Tensor& x, const Ids& ids, const Tensor& source, int axis);
+/// 1 at each id and 0 elsewhere: ids of any shape S → [S, classes]. A constant.
+Tensor one_hot(const Ids& ids, Index classes, Dtype dtype = f32);
+
+// ---- normalization over the last axis (ops/norm.cpp): x [..., C], gain [C], bias [C]. Keep x and a few numbers a row.
+/// gain ∘ (x − mean) / √(variance + epsilon) + bias, the variance without correction (Ba, Kiros and Hinton 2016).
+Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& bias, double epsilon = 1e-5);
+Tensor layer_norm(const Tensor& x, double epsilon = 1e-5);
+/// gain ∘ x / √(mean of x² + epsilon) (Zhang and Sennrich 2019).
+Tensor rms_norm(const Tensor& x, const Tensor& gain, double epsilon = 1e-5);
+Tensor rms_norm(const Tensor& x, double epsilon = 1e-5);
 
 // ---- softmax (ops/softmax.cpp), over the last axis
 Tensor softmax(const Tensor& x);

@@ -21,6 +21,7 @@ struct Wrt {
 ///     elementwise op (the tape sums over the axes along which x was broadcast), or
 ///   - writes it where the tape wants it: `[=](const Array& dy, const Dest& dx) { … }`, or
 ///   - is `outer(a)`: dx = aᵀ dy, which the tape gathers over all uses of x and computes in one product, or
+///   - is `outer_transposed(a)`: dx = dyᵀ a, the same for an x that acts transposed, or
 ///   - is `scattered(ids)`: row i of dy belongs to row ids[i] of x, gathered too.
 /// What a rule captures is what the tape keeps in memory until backward; for a constant x it captures nothing.
 template <class F>
@@ -40,6 +41,12 @@ struct Outer {
 };
 /// The rule of a weight: dw = aᵀ dy.  a [N, K], dy [N, M]
 inline Outer outer(const Tensor& a) { return {a.value()}; }
+
+struct OuterTransposed {
+  Array a;
+};
+/// The rule of a weight that acts transposed: dw = dyᵀ a.  a [N, K], dy [N, M], w [M, K]
+inline OuterTransposed outer_transposed(const Tensor& a) { return {a.value()}; }
 
 struct Scattered {
   PooledList<Id> ids;
@@ -63,6 +70,8 @@ template <class F>
 void pull(Tape& tape, NodeId input, const Array& dy, F& rule) {
   if constexpr (std::is_same_v<F, Outer>) {
     tape.give_product(input, std::move(rule.a), dy);
+  } else if constexpr (std::is_same_v<F, OuterTransposed>) {
+    tape.give_product(input, dy, std::move(rule.a));
   } else if constexpr (std::is_same_v<F, Scattered>) {
     tape.give_rows(input, std::move(rule.ids), dy);
   } else if constexpr (requires(const Dest& dx) { rule.rule(dy, dx); }) {

@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <string>
 
 #include <unroll/core/error.h>
@@ -69,6 +71,28 @@ class Shape {
 
   std::array<std::uint32_t, max_axes> dims_{};
   std::uint64_t ndim_ = 0;  // as wide as a register: a narrow tail would make every copy stall on its own store
+};
+
+/// Axes of a tensor, named in braces or by any array of ints; negative ones count from the back.
+class Axes {
+ public:
+  Axes() = default;
+  Axes(std::initializer_list<int> axes) : Axes(std::span(axes.begin(), axes.size())) {}
+  template <class List>
+    requires std::convertible_to<const List&, std::span<const int>>
+  Axes(const List& list) {
+    const std::span<const int> axes(list);
+    require(axes.size() <= max_axes, "{} axes are named; a shape has at most {}", axes.size(), Index{max_axes});
+    std::copy(axes.begin(), axes.end(), axes_.begin());
+    size_ = axes.size();
+  }
+  Index size() const { return size_; }
+  const int* begin() const { return axes_.data(); }
+  const int* end() const { return axes_.data() + size_; }
+
+ private:
+  std::array<int, max_axes> axes_{};
+  Index size_ = 0;
 };
 
 /// The NumPy broadcast of two shapes. Errors: both shapes, under the name of the op.

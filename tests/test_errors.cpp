@@ -53,10 +53,6 @@ TEST_CASE("errors: shapes that do not fit") {
        },
        "matmul: a is [3, 4] and b is [5, 2]; the columns of a must equal the rows of b"},
       {[] {
-         matmul(zeros({3, 4}), zeros({4}));
-       },
-       "matmul: a is [3, 4] and b is [4]; b must be a matrix"},
-      {[] {
          matmul(zeros({}), zeros({1, 2}));
        },
        "matmul: a is [] and b is [1, 2]; the columns of a must equal the rows of b"},
