@@ -83,14 +83,17 @@ std::vector<int> Case::integers(const std::string& tensor) const {
 
 Ids Case::ids(const std::string& tensor) const {
   const std::vector<int> all = integers(tensor);
-  const auto& extents = place(tensor).shape;
-  const std::vector<Id> ids(all.begin(), all.end());
-  return extents.size() == 2 ? Ids(ids, extents[0], extents[1]) : Ids(ids);
+  return {std::vector<Id>(all.begin(), all.end()), place(tensor).shape};
 }
 
 std::vector<Index> Case::lengths(const std::string& tensor) const {
   const std::vector<int> all = integers(tensor);
   return {all.begin(), all.end()};
+}
+
+Array numbers(const Ids& ids) {
+  const std::vector<double> all(ids.begin(), ids.end());
+  return Array::of(Shape::of(ids), all.data());
 }
 
 std::vector<Case> read_cases(const std::string& origin) {

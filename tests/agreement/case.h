@@ -46,7 +46,6 @@ struct Case {
   Array array(const std::string& tensor) const;
   double scalar(const std::string& tensor) const { return values(tensor).at(0); }
   std::vector<int> integers(const std::string& tensor) const;
-  /// Of shape [N] or [T, B]; of more axes in one row.
   Ids ids(const std::string& tensor) const;
   std::vector<Index> lengths(const std::string& tensor) const;
 
@@ -97,6 +96,9 @@ Array gradient(const Tensor& loss, const Grads& grads, const Tensor& watched);
 /// Compares all outputs of f at the case's inputs, and the gradients of `seeded`. `limits` holds, under a tensor's
 /// name, what is right where the reference is NaN.
 void differentiate(Check& check, const Function& f, const std::map<std::string, Array>& limits = {});
+
+/// Ids as the numbers they are compared as.
+Array numbers(const Ids& ids);
 
 /// What runs a case of each task.
 using Tasks = std::map<std::string, std::function<void(Check&)>>;

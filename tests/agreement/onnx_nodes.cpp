@@ -49,14 +49,14 @@ void add_folded(Nodes& nodes, const char* op, Tensor (*f)(const Tensor&, const T
 }
 
 /// A reduction, over all axes where none is named; f(x, axes, keep).
-void add_reduction(Nodes& nodes, const char* op, Tensor (*f)(const Tensor&, List, bool)) {
+void add_reduction(Nodes& nodes, const char* op, Tensor (*f)(const Tensor&, const Axes&, bool)) {
   nodes[op] = [f](const NodeRun& run) {
     const Tensor& x = run.in(0);
     std::vector<int> axes = run.integers(1, "axes");
     if (axes.empty() && run.attributes.value("noop_with_empty_axes", 0) == 1) return std::vector{x};
     if (axes.empty()) axes = all_axes(x);
     const bool keep = run.attributes.value("keepdims", 1) == 1;
-    return std::vector{over_axes(axes, [&](List list) { return f(x, list, keep); })};
+    return std::vector{f(x, axes, keep)};
   };
 }
 
@@ -121,14 +121,9 @@ void add_composed(Nodes& nodes) {
     const int axis = run.integers(1).at(0);
     const bool reverse = run.integer("reverse", 0) == 1;
     const Tensor x = reverse ? flip(run.in(0), axis) : run.in(0);
-    Tensor y = running_sum(x, axis);
+    Tensor y = cumsum(x, axis);
     if (run.integer("exclusive", 0) == 1) y = y - x;
     return std::vector{reverse ? flip(y, axis) : y};
-  };
-  nodes["ReduceProd"] = [](const NodeRun& run) {
-    const std::vector<int> axes = run.integers(1, "axes");
-    const Tensor& x = run.in(0);
-    return std::vector{product(x, axes.empty() ? all_axes(x) : axes, run.integer("keepdims", 1) == 1)};
   };
   nodes["Where"] = [](const NodeRun& run) {
     const auto choose = [](auto chosen, auto a, auto b) { return where(chosen > 0.5, a, b); };
@@ -140,13 +135,13 @@ void add_composed(Nodes& nodes) {
     for (Index i = x.shape().axis(run.integer("axis", -1), "axis"); i < x.ndim(); ++i) {
       axes.push_back(static_cast<int>(i));
     }
-    const auto average = [&](const Tensor& of) {
-      return over_axes(axes, [&](List list) { return mean(of, list, true); });
-    };
-    const Tensor center = average(x),
-                 inverse = 1 / sqrt(average((x - center) * (x - center)) + run.number("epsilon", 1e-5));
-    const Tensor scaled = (x - center) * inverse * run.in(1);
-    return std::vector{run.has(2) ? scaled + run.in(2) : scaled, center, inverse};
+    Shape together(x.shape().begin(), x.shape().begin() + axes.front());
+    together.append(run.in(1).size());
+    const double epsilon = run.number("epsilon", 1e-5);
+    const auto in_a_row = [&](Index i) { return reshape(run.in(i), {run.in(i).size()}); };
+    const Tensor bias = run.has(2) ? in_a_row(2) : 0 * in_a_row(1);
+    return std::vector{reshape(layer_norm(reshape(x, together), in_a_row(1), bias, epsilon), x.shape()),
+                       mean(x, axes, true), 1 / sqrt(var(x, axes, Correction::none, true) + epsilon)};
   };
 }
 
@@ -162,14 +157,16 @@ void add_products(Nodes& nodes) {
 }
 
 void add_reductions(Nodes& nodes) {
-  add_reduction(nodes, "ReduceSum", [](const Tensor& x, List axes, bool keep) { return sum(x, axes, keep); });
-  add_reduction(nodes, "ReduceMean", [](const Tensor& x, List axes, bool keep) { return mean(x, axes, keep); });
-  add_reduction(nodes, "ReduceMax", [](const Tensor& x, List axes, bool keep) { return max(x, axes, keep); });
-  add_reduction(nodes, "ReduceMin", [](const Tensor& x, List axes, bool keep) { return -max(-x, axes, keep); });
-  add_reduction(nodes, "ReduceL2", [](const Tensor& x, List axes, bool keep) { return sqrt(sum(x * x, axes, keep)); });
+  add_reduction(nodes, "ReduceSum", [](const Tensor& x, const Axes& axes, bool keep) { return sum(x, axes, keep); });
+  add_reduction(nodes, "ReduceMean", [](const Tensor& x, const Axes& axes, bool keep) { return mean(x, axes, keep); });
+  add_reduction(nodes, "ReduceMax", [](const Tensor& x, const Axes& axes, bool keep) { return max(x, axes, keep); });
+  add_reduction(nodes, "ReduceProd", [](const Tensor& x, const Axes& axes, bool keep) { return prod(x, axes, keep); });
+  add_reduction(nodes, "ReduceMin", [](const Tensor& x, const Axes& axes, bool keep) { return min(x, axes, keep); });
+  add_reduction(nodes, "ReduceL2", [](const Tensor& x, const Axes& axes, bool keep) { return norm(x, axes, keep); });
   add_reduction(nodes, "ReduceLogSumExp",
-                [](const Tensor& x, List axes, bool keep) { return logsumexp(x, axes, keep); });
-  add_reduction(nodes, "ReduceSumSquare", [](const Tensor& x, List axes, bool keep) { return sum(x * x, axes, keep); });
+                [](const Tensor& x, const Axes& axes, bool keep) { return logsumexp(x, axes, keep); });
+  add_reduction(nodes, "ReduceSumSquare",
+                [](const Tensor& x, const Axes& axes, bool keep) { return sum(x * x, axes, keep); });
 }
 
 void add_softmax(Nodes& nodes) {
@@ -266,6 +263,7 @@ void add_onnx_nodes(Tasks& tasks) {
   add_softmax(nodes);
   add_onnx_shape(nodes);
   add_onnx_losses(nodes);
+  add_onnx_selection(nodes);
   nodes["Constant"] = [](const NodeRun& run) {
     const json& value = run.attributes["value"]["tensor"];
     return std::vector{Tensor::full(value.is_array() ? Shape{1} : Shape{}, value.is_array() ? value[0] : value, f64)};

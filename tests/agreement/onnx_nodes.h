@@ -26,5 +26,6 @@ using Nodes = std::map<std::string, std::function<std::vector<Tensor>(const Node
 
 void add_onnx_shape(Nodes& nodes);
 void add_onnx_losses(Nodes& nodes);
+void add_onnx_selection(Nodes& nodes);
 
 }  // namespace unroll::agreement

@@ -32,35 +32,26 @@ One flatten(const NodeRun& run) {
   return {reshape(x, {rows, x.size() / rows})};
 }
 
-One squeeze(const NodeRun& run) {
-  const Tensor& x = run.in(0);
-  std::vector<Index> drop;
-  for (const int axis : run.integers(1, "axes")) drop.push_back(x.shape().axis(axis, "Squeeze"));
-  Shape shape;
-  for (Index i = 0; i < x.ndim(); ++i) {
-    if (std::find(drop.begin(), drop.end(), i) == drop.end()) shape.append(x.dim(static_cast<int>(i)));
-  }
-  return {reshape(x, shape)};
+One squeeze_node(const NodeRun& run) {
+  const std::vector<int> axes = run.integers(1, "axes");
+  return {axes.empty() ? squeeze(run.in(0)) : squeeze(run.in(0), axes)};
 }
 
 /// The axes count in the result.
-One unsqueeze(const NodeRun& run) {
-  const Tensor& x = run.in(0);
-  const std::vector<int> axes = run.integers(1, "axes");
+One unsqueeze_node(const NodeRun& run) {
+  Tensor x = run.in(0);
+  std::vector<int> axes = run.integers(1, "axes");
   const int n = static_cast<int>(x.ndim() + axes.size());
-  Shape shape;
-  for (int i = 0, from = 0; i < n; ++i) {
-    const bool added = std::any_of(axes.begin(), axes.end(), [&](int axis) { return (axis + n) % n == i; });
-    shape.append(added ? 1 : x.dim(from++));
-  }
-  return {reshape(x, shape)};
+  for (int& axis : axes) axis = (axis + n) % n;
+  std::sort(axes.begin(), axes.end());
+  for (const int axis : axes) x = unsqueeze(x, axis);
+  return {x};
 }
 
 One transpose_node(const NodeRun& run) {
   const Tensor& x = run.in(0);
   if (!run.attributes.contains("perm")) return {transpose(x)};
-  return {over_axes(run.attributes["perm"].get<std::vector<int>>(),
-                    [&](std::initializer_list<int> order) { return transpose(x, order); })};
+  return {transpose(x, run.attributes["perm"].get<std::vector<int>>())};
 }
 
 /// Ends beyond an axis mean its end; a negative number counts from the back.
@@ -72,13 +63,13 @@ One slice_node(const NodeRun& run) {
   if (axes.empty()) axes = all_axes(x);
   for (Index k = 0; k < starts.size(); ++k) {
     const int extent = static_cast<int>(x.dim(axes[k])), step = k < steps.size() ? steps[k] : 1;
-    require(step == 1 || step == -1, "slice: a step of {}", step);
     const auto place = [&](int i) { return std::clamp(i < 0 ? i + extent : i, step < 0 ? -1 : 0, extent); };
-    if (step == 1) {
-      x = slice(x, axes[k], static_cast<Index>(place(starts[k])), static_cast<Index>(place(ends[k])));
+    if (step > 0) {
+      const int from = place(starts[k]);
+      x = slice(x, axes[k], static_cast<Index>(from), static_cast<Index>(std::max(from, place(ends[k]))), step);
     } else {  // from start down to the element after end
-      const int from = std::min(place(starts[k]), extent - 1), to = place(ends[k]);
-      x = flip(slice(x, axes[k], static_cast<Index>(to + 1), static_cast<Index>(from + 1)), axes[k]);
+      const int from = std::min(place(starts[k]), extent - 1), to = std::min(place(ends[k]), from);
+      x = slice(x, axes[k], static_cast<Index>(to + 1), static_cast<Index>(from + 1), step);
     }
   }
   return {x};
@@ -110,30 +101,40 @@ One concat_node(const NodeRun& run) {
   return {concat(parts, run.integer("axis", 0))};
 }
 
-/// Broadcast to a shape: what adding zeros of that shape does.
-One expand(const NodeRun& run) {
+/// The shape broadcasts to the input's too.
+One expand_node(const NodeRun& run) {
   Shape shape;
   for (const int extent : run.integers(1)) shape.append(static_cast<Index>(extent));
-  return {run.in(0) + Tensor::zeros(shape, f64)};
+  return {expand(run.in(0), broadcast("Expand", run.in(0).shape(), shape))};
 }
 
-/// Whole slices along one axis.
-One gather(const NodeRun& run) {
-  const Tensor& x = run.in(0);
-  const int axis = run.integer("axis", 0);
-  One parts;
-  for (const int i : run.integers(1)) {
-    const Index k = static_cast<Index>(i < 0 ? i + static_cast<int>(x.dim(axis)) : i);
-    parts.push_back(slice(x, axis, k, k + 1));
-  }
-  return {concat(parts, axis)};
-}
-
-One tile(const NodeRun& run) {
-  Tensor x = run.in(0);
+One tile_node(const NodeRun& run) {
   const std::vector<int> times = run.integers(1);
-  for (Index axis = 0; axis < times.size(); ++axis) {
-    x = concat(One(static_cast<Index>(times[axis]), x), static_cast<int>(axis));
+  return {tile(run.in(0), std::vector<Index>(times.begin(), times.end()))};
+}
+
+/// A constant around the input, or what is at its edge.
+One pad_node(const NodeRun& run) {
+  Tensor x = run.in(0);
+  const std::vector<int> pads = run.integers(1);
+  std::vector<int> axes = run.integers(3);
+  if (axes.empty()) axes = all_axes(x);
+  const Index count = axes.size();
+  std::vector<Padding> sizes(x.ndim());
+  for (Index k = 0; k < count; ++k) {
+    sizes[x.shape().axis(axes[k], "Pad")] = {static_cast<Index>(pads[k]), static_cast<Index>(pads[k + count])};
+  }
+  if (run.attributes.value("mode", "constant") == "constant") {
+    return {pad(x, sizes, run.has(2) ? run.in(2).item() : 0)};
+  }
+  require(run.attributes["mode"] == "edge", "Pad: an unknown mode");
+  for (Index axis = 0; axis < sizes.size(); ++axis) {
+    const int extent = static_cast<int>(x.shape()[axis]), before = static_cast<int>(sizes[axis].before);
+    std::vector<Id> ids;
+    for (int i = -before; i < extent + static_cast<int>(sizes[axis].after); ++i) {
+      ids.push_back(std::clamp(i, 0, extent - 1));
+    }
+    x = index_select(x, ids, static_cast<int>(axis));
   }
   return {x};
 }
@@ -143,15 +144,15 @@ One tile(const NodeRun& run) {
 void add_onnx_shape(Nodes& nodes) {
   nodes["Reshape"] = reshape_node;
   nodes["Flatten"] = flatten;
-  nodes["Squeeze"] = squeeze;
-  nodes["Unsqueeze"] = unsqueeze;
+  nodes["Squeeze"] = squeeze_node;
+  nodes["Unsqueeze"] = unsqueeze_node;
   nodes["Transpose"] = transpose_node;
   nodes["Slice"] = slice_node;
   nodes["Split"] = split_node;
   nodes["Concat"] = concat_node;
-  nodes["Expand"] = expand;
-  nodes["Gather"] = gather;
-  nodes["Tile"] = tile;
+  nodes["Expand"] = expand_node;
+  nodes["Tile"] = tile_node;
+  nodes["Pad"] = pad_node;
 }
 
 }  // namespace unroll::agreement

@@ -1,6 +1,5 @@
 // Shapes, products and selection.
 #include "case.h"
-#include "reduction.h"
 
 namespace unroll::agreement {
 namespace {
@@ -23,8 +22,7 @@ Tensor embedding(const Tensors& in, const Case& c) {
     others.set_flat(c.number("padding_idx"), 0);
     table = table * Tensor(others) + detach(table) * (1 - Tensor(others));
   }
-  const Ids ids(c.ids("input/idx").values());
-  return reshape(rows(table, ids), c.shape("output/y"));
+  return rows(table, c.ids("input/idx"));
 }
 
 }  // namespace
@@ -33,22 +31,18 @@ void add_torch_shape(Tasks& tasks) {
   add_shape(tasks, "reshape_6_4", [](const Tensor& x) { return reshape(x, {6, 4}); });
   add_shape(tasks, "reshape_-1", [](const Tensor& x) { return reshape(x, {x.size()}); });
   add_shape(tasks, "permute_120", [](const Tensor& x) { return transpose(x, {1, 2, 0}); });
-  add_shape(tasks, "unsqueeze_1", [](const Tensor& x) { return reshape(x, {2, 1, 3, 4}); });
-  add_shape(tasks, "squeeze", [](const Tensor& x) { return reshape(slice(x, 1, 0, 1), {2, 4}); });
+  add_shape(tasks, "unsqueeze_1", [](const Tensor& x) { return unsqueeze(x, 1); });
+  add_shape(tasks, "squeeze", [](const Tensor& x) { return squeeze(slice(x, 1, 0, 1)); });
   add_shape(tasks, "slice_mid", [](const Tensor& x) { return slice(slice(x, 1, 1, 2), 2, 1, 3); });
   add_shape(tasks, "slice_neg", [](const Tensor& x) { return at(x, x.dim(0) - 1); });
   add_shape(tasks, "select_t", [](const Tensor& x) { return at(transpose(x, {1, 0, 2}), 1); });
   add_shape(tasks, "flip_0", [](const Tensor& x) { return flip(x, 0); });
   add_shape(tasks, "flip_all", [](const Tensor& x) { return flip(flip(flip(x, 0), 1), 2); });
   add_shape(tasks, "roll", [](const Tensor& x) { return concat({slice(x, 2, 3, 4), slice(x, 2, 0, 3)}, 2); });
-  add_shape(tasks, "cumsum_1", [](const Tensor& x) { return running_sum(x, 1); });
-  add_shape(tasks, "slice_step2", [](const Tensor& x) {
-    return at(transpose(reshape(x, {2, 3, 2, 2}), {3, 0, 1, 2}), 0);
-  });
-  add_shape(tasks, "pad_const", [](const Tensor& x) {
-    const auto none = [](const Shape& shape) { return Tensor::zeros(shape, f64); };
-    return concat({concat({none({2, 3, 1}), x, none({2, 3, 2})}, 2), none({2, 1, 7})}, 1);
-  });
+  add_shape(tasks, "cumsum_1", [](const Tensor& x) { return cumsum(x, 1); });
+  add_shape(tasks, "slice_step2", [](const Tensor& x) { return slice(x, 2, 0, 4, 2); });
+  add_shape(tasks, "pad_const", [](const Tensor& x) { return pad(x, {{0, 0}, {0, 1}, {1, 2}}); });
+  add_shape(tasks, "transpose_matmul", [](const Tensor& x) { return matmul(transpose(x, {0, 2, 1}), x); });
   add_shape(tasks, "tril", [](const Tensor& x) {
     Array below = Array::zeros({3, 4}, f64);
     for (Index i = 0; i < 3; ++i) {
@@ -70,27 +64,23 @@ void add_torch_shape(Tasks& tasks) {
   add(tasks, "matmul/matmul", [](const Tensors& in, const Case&) { return matmul(in.at("a"), in.at("b")); });
 
   add(tasks, "index/embedding", embedding);
-  add(tasks, "index/index_select",
-      [](const Tensors& in, const Case& c) { return rows(in.at("x"), c.ids("input/idx")); });
+  add(tasks, "index/index_select", [](const Tensors& in, const Case& c) {
+    return index_select(in.at("x"), c.ids("input/idx"), static_cast<int>(c.number("dim")));
+  });
   add(tasks, "index/masked_fill", [](const Tensors& in, const Case& c) {
     return in.at("x") * (1 - in.at("m")) + c.attrs["value"].get<double>() * in.at("m");
   });
-  add(tasks, "index/gather", [](const Tensors& in, const Case& c) {  // one column of indices at a time
-    const std::vector<int> all = c.integers("input/idx");
-    const Index width = c.shape("input/idx")[1];
-    std::vector<Tensor> columns;
-    for (Index k = 0; k < width; ++k) {
-      std::vector<Id> ids;
-      for (Index i = k; i < all.size(); i += width) ids.push_back(all[i]);
-      columns.push_back(pick(in.at("x"), ids));
-    }
-    return transpose(stack(columns));
+  add(tasks, "index/gather", [](const Tensors& in, const Case& c) {
+    return gather(in.at("x"), c.ids("input/idx"), static_cast<int>(c.number("dim")));
   });
-  add(tasks, "index/layer_norm", [](const Tensors& in, const Case& c) {
-    const Tensor &x = in.at("x"), difference = x - mean(x, {-1}, true);
-    const Tensor variance = mean(difference * difference, {-1}, true);
-    return difference / sqrt(variance + c.attrs["eps"].get<double>()) * in.at("w") + in.at("b");
+  add(tasks, "index/index_add", [](const Tensors& in, const Case& c) {  // one index for a whole row
+    const Tensor& source = in.at("src");
+    std::vector<Id> ids;
+    for (const Id id : c.ids("input/idx")) ids.insert(ids.end(), source.dim(1), id);
+    return scatter_add(in.at("x"), Ids(ids, source.shape()), source, 0);
   });
+  add(tasks, "index/layer_norm",
+      [](const Tensors& in, const Case& c) { return layer_norm(in.at("x"), in.at("w"), in.at("b"), c.attrs["eps"]); });
   tasks["torch/index/where(c, sqrt(x), 0)"] = [](Check& check) {  // what is not taken has the derivative 0
     differentiate(check,
                   [](const Tensors& in) {
