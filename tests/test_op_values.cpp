@@ -1,55 +1,10 @@
 // Values of the ops against xtensor, plain loops and golden/hand_values.h; extremes; f32 against f64.
-#include <doctest/doctest.h>
-
-#include <cmath>
-#include <limits>
-
-#include <unroll/core/ops.h>
+#include "op_values.h"
 
 #include "golden/hand_values.h"
 
 using namespace unroll;
-
-namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
-const double nan_value = std::nan("");
-
-Array numbers(std::initializer_list<double> values, Dtype dtype = f64) {
-  return Array::of({values.size()}, values.begin()).to(dtype);
-}
-Array random_array(const Shape& shape, std::uint64_t seed = 1, double low = -2, double high = 2) {
-  Random random(seed);
-  return uniform(low, high)(shape, random);
-}
-
-/// Equal to within `tolerance`, relative to max(1, |b|); NaN equals NaN and each infinity itself.
-bool close(double a, double b, double tolerance) {
-  if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
-  return a == b || std::abs(a - b) <= tolerance * std::max(1.0, std::abs(b));
-}
-template <class E>
-void check_equal(const Tensor& y, const E& expected, double tolerance = 1e-14) {
-  const Array e = expected;
-  CHECK(y.shape() == e.shape());
-  REQUIRE(y.size() == e.size());
-  for (Index i = 0; i < e.size(); ++i) {
-    CAPTURE(i);
-    CAPTURE(y.value().flat(i));
-    CAPTURE(e.flat(i));
-    CHECK(close(y.value().flat(i), e.flat(i), tolerance));
-  }
-}
-/// The gradient of Σ f(x) at x.
-template <class F>
-Array slope(F f, const Array& at) {
-  Tape tape;
-  const Tensor x = tape.watch(at);
-  const Tensor y = f(x);
-  return tape.backward(y, Array::full(y.shape(), y.dtype(), 1))[x];
-}
-
-}  // namespace
+using namespace unroll::testing;
 
 TEST_CASE("values: elementwise ops equal xtensor's") {
   for (const Shape& shape : {Shape{}, Shape{1}, Shape{65}, Shape{3, 4}, Shape{2, 3, 7}, Shape{0, 3}}) {
