@@ -140,6 +140,9 @@ void tiles_for(double flops, Index tiles, F&& f) {
 /// A product of at most so many rows is likely one step's: the next step will want the same packed matrix.
 constexpr Index keep_rows = 256;
 
+/// From so many rows on it pays to pack a matrix that is used once (measured for 32 to 256 rows of it by 64 columns).
+constexpr Index pack_rows = 3;
+
 constexpr Index block_rows = 192;  // rows of a whose block of `depth` columns stays in the second-level cache
 
 /// c = base + a w through a packed w. Tiles: blocks of rows by groups of panels.
@@ -229,11 +232,12 @@ void product_plain(Index m, Index n, Index k, Operand<T> a, Operand<T> b, T* c, 
   }
 }
 
-/// c [m, n] = base + a [m, k] w, where w is a stored matrix [k, n] or the transpose of a stored [n, k].
+/// c [m, n] = base + a [m, k] w, where w is a stored matrix [k, n] or the transpose of a stored [n, k]; with `only`
+/// that is used in no other product.
 template <class T>
-void product(const Array& a, const Array& w, bool transposed, const Array& into, Base<T> base) {
+void product(const Array& a, const Array& w, bool transposed, const Array& into, Base<T> base, bool only = false) {
   if (prefer_blas() && (a.stride() < a.cols() || w.stride() < w.cols())) {  // rows that are one: BLAS knows no such
-    return product<T>(a.copy(), w.copy(), transposed, into, base);
+    return product<T>(a.copy(), w.copy(), transposed, into, base, only);
   }
   const Index m = a.rows(), k = a.cols(), n = into.cols();
   const T* x = a.raw<T>();
@@ -255,9 +259,9 @@ void product(const Array& a, const Array& w, bool transposed, const Array& into,
     });
     return;
   }
-  const T* panels = panels_of<T>(w, transposed, large && m <= keep_rows);
+  const T* panels = only ? nullptr : panels_of<T>(w, transposed, large && m <= keep_rows);
   Buffer* once = nullptr;
-  if (panels == nullptr && (large || transposed)) {
+  if (panels == nullptr && (large || transposed || (only && m >= pack_rows))) {
     once = transposed ? pack_all<T>({w.raw<T>(), 1, w.stride()}, k, n) : pack_all<T>({w.raw<T>(), w.stride(), 1}, k, n);
     panels = static_cast<const T*>(once->data());
   }
@@ -360,6 +364,12 @@ void multiply_onto(const Array& base, const Array& a, const Array& b, const Arra
 }
 void multiply_nt(const Array& a, const Array& b, const Dest& c) {
   dispatch(a.dtype(), [&]<class T>(T) { product<T>(a, b, true, c.into, base_of<T>(c)); });
+}
+void multiply_once(const Array& a, const Array& b, const Dest& c) {
+  dispatch(a.dtype(), [&]<class T>(T) { product<T>(a, b, false, c.into, base_of<T>(c), true); });
+}
+void multiply_once_nt(const Array& a, const Array& b, const Dest& c) {
+  dispatch(a.dtype(), [&]<class T>(T) { product<T>(a, b, true, c.into, base_of<T>(c), true); });
 }
 void multiply_tn(const Array& a, const Array& b, const Dest& c) {
   dispatch(a.dtype(), [&]<class T>(T) { product_tn<T>(a, b, c); });

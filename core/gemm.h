@@ -11,6 +11,9 @@ void multiply(const Array& a, const Array& b, const Dest& c);
 void multiply_onto(const Array& base, const Array& a, const Array& b, const Array& c);
 /// c (+)= a bᵀ       a [N, M], b [K, M], c [N, K]
 void multiply_nt(const Array& a, const Array& b, const Dest& c);
+/// The first and the third for a b that is used here only, one of a batch or a gradient: nothing of it is kept packed.
+void multiply_once(const Array& a, const Array& b, const Dest& c);
+void multiply_once_nt(const Array& a, const Array& b, const Dest& c);
 /// c (+)= aᵀ b       a [N, K], b [N, M], c [K, M]
 void multiply_tn(const Array& a, const Array& b, const Dest& c);
 

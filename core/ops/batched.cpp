@@ -41,14 +41,16 @@ Array matrix(const Array& x, Index i) {
   return x.part(i * rows, 0, {rows, x.cols()});
 }
 
-/// c (+)= a bᵀ. One row times many is the product of the many with one column, which lays out that row and not them. A
-/// copy of the row: it may be a gradient, of which no packed form may be kept since gradients are added to.
+/// c (+)= a bᵀ. For one row of a that is the inner product with each row of b, read where it lies.
 void product_nt(const Array& a, const Array& b, const Dest& c) {
-  if (a.rows() == 1) {
-    multiply_nt(b, a.copy(), {c.into.reshaped({b.rows(), 1}), c.add});
-  } else {
-    multiply_nt(a, b, c);
-  }
+  if (a.rows() != 1 || !fast_paths()) return multiply_once_nt(a, b, c);
+  dispatch(a.dtype(), [&]<class T>(T) {
+    T* out = c.into.raw<T>();
+    for (Index r = 0, rows = b.rows(); r < rows; ++r) {
+      const T sum = inner_product(a.raw<T>(), b.raw<T>() + r * b.stride(), a.cols());
+      out[r] = c.add ? out[r] + sum : sum;
+    }
+  });
 }
 
 /// A product with so many operations has its own threads.
@@ -98,14 +100,14 @@ Tensor batched_product(const char* op, const Tensor& a, const Tensor& b, bool tr
       2.0 * static_cast<double>(a.dim(-2)) * static_cast<double>(a.dim(-1)) * static_cast<double>(shape.cols());
   each_product(pairs, flops, [&](Index i) {
     const Array left = matrix(a.value(), pairs.a[i]), right = matrix(b.value(), pairs.b[i]);
-    transposed ? product_nt(left, right, {matrix(y, i), false}) : multiply(left, right, {matrix(y, i), false});
+    transposed ? product_nt(left, right, {matrix(y, i), false}) : multiply_once(left, right, {matrix(y, i), false});
   });
   return record(op, y,
                 wrt(a,
                     [=, b = b.value()](const Array& dy, const Dest& da) {
                       gather_products(pairs, pairs.a, pairs.a_count, da, flops, [&](Index i, const Dest& into) {
                         const Array g = matrix(dy, i), right = matrix(b, pairs.b[i]);
-                        transposed ? multiply(g, right, into) : product_nt(g, right, into);
+                        transposed ? multiply_once(g, right, into) : product_nt(g, right, into);
                       });
                     }),
                 wrt(b, [=, a = a.value()](const Array& dy, const Dest& db) {

@@ -76,9 +76,10 @@ Tensor dot(const Tensor& a, const Tensor& b) {
           into, [g = dy.item()](auto v) { return v * g; }, x);
     };
   };
-  const auto times = [](auto x, auto y) { return x * y; };
-  return record("dot", sum_to(map("dot", times, a.value(), b.value()), {1}).reshaped({}), wrt(a, scaled(b.value())),
-                wrt(b, scaled(a.value())));
+  const Array y = Array::uninitialised({}, same_dtype("dot", a.dtype(), b.dtype()));
+  dispatch(y.dtype(),
+           [&]<class T>(T) { *y.raw<T>() = detail::inner_product(a.value().raw<T>(), b.value().raw<T>(), a.size()); });
+  return record("dot", y, wrt(a, scaled(b.value())), wrt(b, scaled(a.value())));
 }
 
 Tensor outer(const Tensor& a, const Tensor& b) {

@@ -161,12 +161,12 @@ Tensor normalized(const char* op, const Tensor& x, const Tensor& gain, const Ten
       const auto [mean, inverse] = stats_of(row, cols, centred, epsilon);
       stats.raw<T>()[2 * r] = mean;
       stats.raw<T>()[2 * r + 1] = inverse;
-      for (Index c = 0; c < cols; ++c) out[c] = (row[c] - mean) * inverse;
-      if (weights != nullptr) {
-        for (Index c = 0; c < cols; ++c) out[c] *= weights[c];
-      }
-      if (shifts != nullptr) {
-        for (Index c = 0; c < cols; ++c) out[c] += shifts[c];
+      if (weights == nullptr) {
+        for (Index c = 0; c < cols; ++c) out[c] = (row[c] - mean) * inverse;
+      } else if (shifts == nullptr) {
+        for (Index c = 0; c < cols; ++c) out[c] = (row[c] - mean) * inverse * weights[c];
+      } else {
+        for (Index c = 0; c < cols; ++c) out[c] = (row[c] - mean) * inverse * weights[c] + shifts[c];
       }
     });
   });
