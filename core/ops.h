@@ -36,16 +36,76 @@ Tensor min(const Tensor& a, const Tensor& b);
 Tensor exp(const Tensor& x);
 /// The natural logarithm.
 Tensor log(const Tensor& x);
+/// exp x − 1, exact for small x.
+Tensor expm1(const Tensor& x);
+/// ln(1 + x), exact for small x.
+Tensor log1p(const Tensor& x);
 Tensor sqrt(const Tensor& x);
+Tensor sin(const Tensor& x);
+Tensor cos(const Tensor& x);
+/// The error function, 2/√π ∫₀ˣ exp −t² dt.
+Tensor erf(const Tensor& x);
+/// |x|, with derivative 0 at 0.
+Tensor abs(const Tensor& x);
+/// −1, 0 or 1; 0 at NaN. The derivative is 0.
+Tensor sign(const Tensor& x);
+Tensor square(const Tensor& x);
+/// xʸ. Negative x have whole powers only, and others NaN. The derivative by y at x = 0 is 0 for y ≥ 0.
+Tensor pow(const Tensor& x, const Tensor& y);
+Tensor pow(const Tensor& x, double y);
+Tensor pow(double x, const Tensor& y);
+/// min(max(x, low), high). An infinite bound is no bound; the derivative is 1 strictly between the bounds and 0 at
+/// them. Errors: a bound is NaN.
+Tensor clamp(const Tensor& x, double low, double high);
+
+// ---- activations (ops/activation.cpp)
 Tensor tanh(const Tensor& x);
 /// 1 / (1 + exp(-x))
 Tensor sigmoid(const Tensor& x);
 /// max(x, 0), with derivative 0 at 0.
 Tensor relu(const Tensor& x);
+/// x for x > 0, slope · x else.
+Tensor leaky_relu(const Tensor& x, double slope = 0.01);
+/// x for x > 0, alpha (exp x − 1) else. Clevert, Unterthiner and Hochreiter 2016.
+Tensor elu(const Tensor& x, double alpha = 1);
 /// x / (1 + |x|)
 Tensor softsign(const Tensor& x);
-/// |x|, with derivative 0 at 0.
-Tensor abs(const Tensor& x);
+/// ln(1 + exp x)
+Tensor softplus(const Tensor& x);
+/// ln σ(x) = −softplus(−x)
+Tensor logsigmoid(const Tensor& x);
+/// x σ(x), also called swish.
+Tensor silu(const Tensor& x);
+/// x Φ(x) with the normal distribution's Φ. Hendrycks and Gimpel 2016.
+Tensor gelu(const Tensor& x);
+/// Their approximation ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))).
+Tensor gelu_tanh(const Tensor& x);
+
+// ---- comparisons (ops/compare.cpp): 1 where it holds and 0 elsewhere, in the operands' dtype. The result is a
+// constant: nothing is recorded. A comparison with NaN does not hold, but for `not_equal`.
+Tensor operator<(const Tensor& a, const Tensor& b);
+Tensor operator<(const Tensor& a, double b);
+Tensor operator<(double a, const Tensor& b);
+Tensor operator>(const Tensor& a, const Tensor& b);
+Tensor operator>(const Tensor& a, double b);
+Tensor operator>(double a, const Tensor& b);
+Tensor operator<=(const Tensor& a, const Tensor& b);
+Tensor operator<=(const Tensor& a, double b);
+Tensor operator<=(double a, const Tensor& b);
+Tensor operator>=(const Tensor& a, const Tensor& b);
+Tensor operator>=(const Tensor& a, double b);
+Tensor operator>=(double a, const Tensor& b);
+Tensor equal(const Tensor& a, const Tensor& b);
+Tensor equal(const Tensor& a, double b);
+Tensor not_equal(const Tensor& a, const Tensor& b);
+Tensor not_equal(const Tensor& a, double b);
+/// a where the mask is not 0, b elsewhere, with broadcasting. What is not taken gets the gradient 0, whatever it is.
+/// The mask, of the same dtype, is a constant to the tape.
+Tensor where(const Tensor& mask, const Tensor& a, const Tensor& b);
+Tensor where(const Tensor& mask, const Tensor& a, double b);
+Tensor where(const Tensor& mask, double a, const Tensor& b);
+/// The value where the mask is not 0, x elsewhere.
+Tensor masked_fill(const Tensor& x, const Tensor& mask, double value);
 
 // ---- products (ops/matmul.cpp, ops/batched.cpp)
 /// a b, as in NumPy and PyTorch: a [..., N, K], b [..., K, M] → [..., N, M]. Leading axes broadcast; a vector [K] is a

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <unroll/core/broadcast.h>
-#include <unroll/core/lane.h>
+#include <unroll/core/elementwise.h>
 
 namespace unroll {
 namespace detail {
@@ -266,9 +266,10 @@ void map_into(const Dest& dest, const F& f, const A&... inputs) {
 }
 
 /// y… = f(x…), element by element with NumPy broadcasting, in one fused loop. `f` is a generic lambda over + − × ÷,
-/// exp, log, sqrt, tanh, sigmoid, relu, softsign, abs, max, min, comparisons and `where(condition, a, b)`; it returns
-/// one value, or several as a std::tuple (then the result is a std::array of tensors). The derivative is found by dual
-/// numbers, so there is no rule to write. Keeps its inputs. At most 32 of them, of one dtype.
+/// exp, log, sqrt, tanh, sigmoid, relu, softsign, abs, max, min, comparisons, `where(condition, a, b)` and what
+/// elementwise.h has: sin, pow, erf, softplus and the like. It returns one value, or several as a std::tuple (then the
+/// result is a std::array of tensors). The derivative is found by dual numbers, so there is no rule to write. Keeps its
+/// inputs. At most 32 of them, of one dtype.
 template <class F, class... X>
   requires(std::convertible_to<const X&, Tensor> && ...)
 auto pointwise(const char* op, F f, const X&... inputs) {

@@ -1,51 +1,72 @@
+#include <cmath>
+
 #include <unroll/core/ops.h>
+#include <unroll/core/ops/from_result.h>
 
 namespace unroll {
-namespace {
-
-/// y = f(x) with a derivative that is a function of y: keeps y alone.
-template <class F, class D>
-Tensor from_result(const char* op, const Tensor& x, const F& f, const D& derivative) {
-  const Array y = map(op, f, x.value());
-  return record(op, y, wrt(x, [y, derivative](const Array& dy, const Dest& dx) {
-                  map_into(
-                      dx, [=](auto g, auto v) { return g * derivative(v); }, dy, y);
-                }));
-}
-
-}  // namespace
 
 Tensor exp(const Tensor& x) {
-  return from_result(
+  return detail::from_result(
       "exp", x, [](auto v) { return exp(v); }, [](auto y) { return y; });
 }
 Tensor log(const Tensor& x) {
   return pointwise(
       "log", [](auto v) { return log(v); }, x);
 }
+Tensor expm1(const Tensor& x) {
+  return pointwise(
+      "expm1", [](auto v) { return expm1(v); }, x);
+}
+Tensor log1p(const Tensor& x) {
+  return pointwise(
+      "log1p", [](auto v) { return log1p(v); }, x);
+}
 Tensor sqrt(const Tensor& x) {
-  return from_result(
+  return detail::from_result(
       "sqrt", x, [](auto v) { return sqrt(v); }, [](auto y) { return 0.5 / y; });
 }
-Tensor tanh(const Tensor& x) {
-  return from_result(
-      "tanh", x, [](auto v) { return tanh(v); }, [](auto y) { return 1 - y * y; });
-}
-Tensor sigmoid(const Tensor& x) {
-  return from_result(
-      "sigmoid", x, [](auto v) { return sigmoid(v); }, [](auto y) { return y * (1 - y); });
-}
-Tensor relu(const Tensor& x) {
-  return from_result(
-      "relu", x, [](auto v) { return relu(v); }, [](auto y) { return where(y <= 0, decltype(y)(0), decltype(y)(1)); });
-}
-Tensor softsign(const Tensor& x) {
+Tensor sin(const Tensor& x) {
   return pointwise(
-      "softsign", [](auto v) { return softsign(v); }, x);
+      "sin", [](auto v) { return sin(v); }, x);
+}
+Tensor cos(const Tensor& x) {
+  return pointwise(
+      "cos", [](auto v) { return cos(v); }, x);
+}
+Tensor erf(const Tensor& x) {
+  return pointwise(
+      "erf", [](auto v) { return erf(v); }, x);
 }
 Tensor abs(const Tensor& x) {
   return pointwise(
       "abs", [](auto v) { return abs(v); }, x);
+}
+Tensor sign(const Tensor& x) {
+  return pointwise(
+      "sign", [](auto v) { return sign(v); }, x);
+}
+Tensor square(const Tensor& x) {
+  return pointwise(
+      "square", [](auto v) { return square(v); }, x);
+}
+
+Tensor pow(const Tensor& x, const Tensor& y) {
+  return pointwise(
+      "pow", [](auto u, auto v) { return pow(u, v); }, x, y);
+}
+Tensor pow(const Tensor& x, double y) {
+  return pointwise(
+      "pow", [y](auto v) { return pow(v, y); }, x);
+}
+Tensor pow(double x, const Tensor& y) {
+  return pointwise(
+      "pow", [x](auto v) { return pow(x, v); }, y);
+}
+Tensor clamp(const Tensor& x, double low, double high) {
+  require<UsageError>(!std::isnan(low) && !std::isnan(high), "clamp: the bounds are {} and {}; a bound is a number",
+                      low, high);
+  return pointwise(
+      "clamp", [=](auto v) { return clamp(v, low, high); }, x);
 }
 
 }  // namespace unroll
