@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -259,21 +260,95 @@ Tensor rms_norm(const Tensor& x, double epsilon = 1e-5);
 Tensor softmax(const Tensor& x);
 Tensor log_softmax(const Tensor& x);
 
-// ---- losses (ops/loss.cpp)
-/// How the losses of single tokens become one number.
+// ---- losses: how the losses of single tokens become one number is always named. A batch is [T, B, ...]: T steps of B
+// sequences; with fewer axes it is N sequences of one token. With lengths [B], tokens at or beyond a sequence's length
+// count nothing: neither their values nor their targets are read.
 enum class Reduce {
   sum,           ///< over all tokens
   per_token,     ///< the sum divided by the number of tokens
   per_sequence,  ///< the sum divided by the number of sequences
 };
-/// −log softmax(logits)[target], reduced. logits [T, B, V] and targets [T, B], or [N, V] and [N] (N sequences of one
-/// token). With lengths [B], tokens at or beyond a sequence's length count nothing: their logits and targets are not
-/// read. Errors: an id outside 0 … V-1 (in the text: where), no token at all.
-Tensor cross_entropy(const Tensor& logits, const Ids& targets, Reduce reduce, const std::vector<Index>& lengths = {});
-/// −y ln σ(z) − (1−y) ln(1−σ(z)), exact for large |z|, reduced over all elements: [T, B, ...] counts B sequences, [N]
-/// N.
+
+namespace detail {
+/// The first field of options that stand beside `lengths` as a last argument: `{2, 3}` are lengths, and only fields
+/// that are named are options.
+struct ByName {
+  constexpr ByName() {}
+};
+}  // namespace detail
+
+// ---- losses of classes (ops/cross_entropy.cpp, ops/soft_cross_entropy.cpp, ops/nll_loss.cpp)
+struct CrossEntropyOptions {
+  detail::ByName by_name = {};
+  std::optional<Id> ignore = {};     ///< tokens with this target count nothing, and it may lie outside the classes
+  double smoothing = 0;              ///< s: targets are 1 − s of themselves and s / V of every class; 0 … 1
+  std::vector<double> weights = {};  ///< of each class; none: all 1
+  std::vector<Index> lengths = {};
+};
+/// −ln softmax(logits)[target], reduced. logits [T, B, V] and targets [T, B], or [N, V] and [N]. Every token's loss is
+/// Σ_c w_c q_c (−ln softmax(logits)_c) with q from the target by smoothing. As PyTorch's mean, `per_token` divides by
+/// Σ w_target over the tokens that count; `per_sequence` by B or N.
+/// Errors: an id outside 0 … V − 1 (in the text: where), no token at all.
+Tensor cross_entropy(const Tensor& logits, const Ids& targets, Reduce reduce, const CrossEntropyOptions& options);
+template <int = 0>  // a template gives way to options where a compiler takes `{.ignore = 3}` for a list of lengths
+Tensor cross_entropy(const Tensor& logits, const Ids& targets, Reduce reduce, const std::vector<Index>& lengths = {}) {
+  return cross_entropy(logits, targets, reduce, CrossEntropyOptions{.lengths = lengths});
+}
+/// The same for targets that are probabilities, of the logits' shape; differentiable by both. `per_token` divides by
+/// the number of tokens, whatever the weights. Errors: `ignore` is set.
+Tensor cross_entropy(const Tensor& logits, const Tensor& targets, Reduce reduce,
+                     const CrossEntropyOptions& options = {});
+struct NllOptions {
+  std::optional<Id> ignore = {};
+  std::vector<double> weights = {};
+  std::vector<Index> lengths = {};
+};
+/// −w_target log_probabilities[target]: the cross-entropy after `log_softmax`, with the same shapes, divisors, errors.
+Tensor nll_loss(const Tensor& log_probabilities, const Ids& targets, Reduce reduce, const NllOptions& options = {});
+struct KlOptions {
+  bool log_target = false;  ///< the targets are log-probabilities, too
+  std::vector<Index> lengths = {};
+};
+/// The divergence of the model's distribution from the target's, Σ_c q_c (ln q_c − log_probabilities_c) for each token,
+/// 0 where q is 0. Both [T, B, V], or [N, V]; differentiable by both. `per_token` divides by the number of
+/// distributions (PyTorch's "batchmean" for [N, V]; its "mean" divides by V, too).
+Tensor kl_divergence(const Tensor& log_probabilities, const Tensor& targets, Reduce reduce,
+                     const KlOptions& options = {});
+
+// ---- losses of single numbers (ops/bce_loss.cpp, ops/regression_loss.cpp): every element is a token. The shapes of
+// predictions and targets are one: [T, B, ...], or [N]; `per_token` is the mean over all elements that count.
+struct BceOptions {
+  detail::ByName by_name = {};
+  Array weights = {};                        ///< of each element, of a shape that broadcasts to the logits'
+  std::vector<double> positive_weight = {};  ///< p, one number or one for each class (the last axis)
+  std::vector<Index> lengths = {};
+};
+/// −p y ln σ(z) − (1 − y) ln(1 − σ(z)), exact for large |z|.
+Tensor bce_with_logits(const Tensor& logits, const Array& targets, Reduce reduce, const BceOptions& options);
+template <int = 0>
 Tensor bce_with_logits(const Tensor& logits, const Array& targets, Reduce reduce,
-                       const std::vector<Index>& lengths = {});
+                       const std::vector<Index>& lengths = {}) {
+  return bce_with_logits(logits, targets, reduce, BceOptions{.lengths = lengths});
+}
+/// (x − y)².  Differentiable by both, as are the others.
+Tensor mse_loss(const Tensor& x, const Tensor& y, Reduce reduce, const std::vector<Index>& lengths = {});
+/// |x − y|
+Tensor l1_loss(const Tensor& x, const Tensor& y, Reduce reduce, const std::vector<Index>& lengths = {});
+struct HuberOptions {
+  double delta = 1;  ///< positive
+  std::vector<Index> lengths = {};
+};
+/// ½ (x − y)² up to |x − y| = delta, delta (|x − y| − ½ delta) beyond.
+Tensor huber_loss(const Tensor& x, const Tensor& y, Reduce reduce, const HuberOptions& options = {});
+struct SmoothL1Options {
+  double beta = 1;  ///< 0 gives |x − y|
+  std::vector<Index> lengths = {};
+};
+/// Huber's loss with delta = beta, divided by beta.
+Tensor smooth_l1_loss(const Tensor& x, const Tensor& y, Reduce reduce, const SmoothL1Options& options = {});
+/// The pinball loss, tau (y − x) for y ≥ x and (1 − tau)(x − y) else: the least for the quantile tau of y, 0 < tau < 1.
+Tensor quantile_loss(const Tensor& x, const Tensor& y, double tau, Reduce reduce,
+                     const std::vector<Index>& lengths = {});
 
 // ---- dropout (ops/dropout.cpp)
 /// Zeroes each element with probability `rate` and scales the others by 1/(1-rate). Call it in training only.

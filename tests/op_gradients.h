@@ -1,10 +1,11 @@
-// The gradient tables' common part: an op of one tensor at every shape, of a tensor as it is and of parts of something.
+// The table of op gradients: how ops of one and of two tensors are tried, with what operands and shapes.
 #pragma once
 
 #include "check_grad.h"
 
 namespace unroll::testing {
 
+/// An op of one tensor of any shape.
 struct Unary {
   const char* name;
   Tensor (*f)(const Tensor&);
@@ -50,6 +51,7 @@ inline const Operand operands[] = {
 inline const std::vector<Shape> shapes = {
     {1}, {5}, {65}, {1, 1}, {3, 4}, {1, 7}, {7, 1}, {6, 65}, {2, 1, 3}, {2, 3, 1, 2, 3}, {2, 1, 2, 1, 3, 2}};
 
+/// One op, of every kind of operand.
 inline void check_unary(const Unary& op, const Shape& shape) {
   for (const Operand& operand : operands) {
     const auto f = [&](const Tensor& x) { return op.f(operand.part(x, shape)); };
@@ -58,6 +60,77 @@ inline void check_unary(const Unary& op, const Shape& shape) {
     check_grad_within(low, high, fmt::format("{} of {}, {}", op.name, operand.name, shape), f,
                       std::vector{operand.whole(shape)}, op.has_kinks);
   }
+}
+
+/// At every shape, and empty ones.
+inline void check_unary(const Unary& op) {
+  for (const Shape& shape : shapes) check_unary(op, shape);
+  if (op.low < 0) {
+    check_grad(op.name, op.f, Shape{});
+    check_grad(op.name, op.f, {0, 3});
+    check_grad(op.name, op.f, {3, 0});
+  }
+}
+
+/// An op of two tensors, with broadcasting.
+struct Binary {
+  const char* name;
+  Tensor (*f)(const Tensor&, const Tensor&);
+  bool has_kinks = false;
+};
+
+/// In every broadcast class, of wholes and of parts.
+inline void check_binary(const Binary& op) {
+  struct Classes {
+    const char* name;
+    Shape a, b;
+  };
+  const std::vector<Classes> classes = {
+      {"same", {3, 4}, {3, 4}},
+      {"same, odd width", {5, 65}, {5, 65}},
+      {"row", {3, 4}, {4}},
+      {"row [1, C]", {5, 65}, {1, 65}},
+      {"column", {3, 4}, {3, 1}},
+      {"column, odd width", {7, 33}, {7, 1}},
+      {"number", {3, 4}, {}},
+      {"number [1]", {5, 13}, {1}},
+      {"number [1, 1]", {3, 4}, {1, 1}},
+      {"[T, 1, H]", {3, 4, 5}, {3, 1, 5}},
+      {"[1, B, H]", {3, 4, 5}, {1, 4, 5}},
+      {"[B, H]", {3, 4, 5}, {4, 5}},
+      {"[T, B, 1]", {3, 4, 5}, {3, 4, 1}},
+      {"[B, 1]", {3, 4, 5}, {4, 1}},
+      {"row against column", {1, 5}, {4, 1}},
+      {"each lends an axis", {3, 1, 5}, {4, 1}},
+      {"5-d", {2, 1, 3, 1, 2}, {3, 2, 1}},
+      {"6-d", {2, 1, 2, 1, 3, 2}, {1, 2, 1, 2, 3, 1}},
+      {"no rows", {0, 4}, {4}},
+      {"no columns", {3, 0}, {3, 1}},
+      {"one element", {1}, {1}},
+      {"numbers", {}, {}},
+  };
+  for (const Classes& c : classes) {
+    const std::string name = fmt::format("{}, {}: {} {}", op.name, c.name, c.a, c.b);
+    check_grad_within(0.5, 2.5, name, op.f, {c.a, c.b}, op.has_kinks);
+    check_grad_within(
+        0.5, 2.5, name + " swapped", [&](auto b, auto a) { return op.f(a, b); }, {c.b, c.a}, op.has_kinks);
+    if (c.a.ndim() == 0 || c.b.ndim() == 0) continue;
+    const auto halves = [&](auto x, auto y) { return op.f(split<2>(x)[1], split<2>(y)[0]); };
+    check_grad_within(0.5, 2.5, name + " of splits", halves,
+                      {wider(c.a, c.a.ndim() - 1, 2), wider(c.b, c.b.ndim() - 1, 2)}, op.has_kinks);
+    const auto slices = [&](auto x, auto y) { return op.f(slice(x, 0, c.a[0], 2 * c.a[0]), slice(y, 0, 0, c.b[0])); };
+    check_grad_within(0.5, 2.5, name + " of slices", slices, {wider(c.a, 0, 2), wider(c.b, 0, 2)}, op.has_kinks);
+  }
+  // A tensor and a part of it, in one op.
+  check_grad_within(
+      0.5, 2.5, op.name, [&](auto x) { return op.f(x, at(x, 1)); }, {Shape{3, 4}}, op.has_kinks);
+  check_grad_within(
+      0.5, 2.5, op.name, [&](auto x) { return op.f(slice(x, 1, 0, 1), x); }, {Shape{3, 4}}, op.has_kinks);
+  check_grad_within(
+      0.5, 2.5, op.name, [&](auto x) { return op.f(slice(x, 0, 0, 2), slice(x, 0, 1, 3)); }, {Shape{3, 5}},
+      op.has_kinks);
+  check_grad_within(
+      0.5, 2.5, op.name, [&](auto x) { return op.f(at(x, 0), at(x, 0)); }, {Shape{3, 5}}, op.has_kinks);
 }
 
 }  // namespace unroll::testing

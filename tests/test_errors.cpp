@@ -205,7 +205,7 @@ TEST_CASE("errors: shapes that do not fit") {
       {[] { bce_with_logits(zeros({3}), Array::zeros({4}, f32), Reduce::sum); },
        "bce_with_logits: logits are [3] and targets [4]; they must have one shape"},
       {[] { bce_with_logits(zeros({3}), Array::zeros({3}, f32), Reduce::sum, {1}); },
-       "bce_with_logits: lengths need logits [T, B, ...], not [3]"},
+       "bce_with_logits: lengths need a batch [T, B, ...], not [3]"},
   });
 }
 
