@@ -1,4 +1,4 @@
-// The losses of classes with what other frameworks offer as options, in a few lines of our ops.
+// The losses of classes in the layout and with the reductions of other frameworks.
 #pragma once
 
 #include <optional>
@@ -17,16 +17,20 @@ struct ClassLoss {
 /// A tensor [N, C, …] as rows of classes [N · …, C], and back under the shape of the targets.
 Tensor class_rows(const Tensor& x);
 
-/// The negative log likelihood of targets [N, …] under log probabilities [N, C, …]. With label smoothing s, 1 − s of
-/// the target's and s of the mean over the classes, all weighted. The mean divides by the targets' weights.
+/// f(i) for i = 0 … n − 1, single numbers, under a shape: PyTorch's reduction "none".
+template <class F>
+Tensor each(Index n, const Shape& shape, F f) {
+  std::vector<Tensor> all;
+  for (Index i = 0; i < n; ++i) all.push_back(f(i));
+  return reshape(stack(all), shape);
+}
+
+/// Of log probabilities [N, C, …] and targets [N, …].
 Tensor negative_log_likelihood(const Tensor& log_probabilities, const std::vector<int>& targets, const Shape& shape,
                                const ClassLoss& options);
 
-/// Of logits. Where no option asks for more, by unroll's own loss.
+/// Of logits.
 Tensor class_cross_entropy(const Tensor& logits, const std::vector<int>& targets, const Shape& shape,
                            const ClassLoss& options);
-
-/// "mean", "sum" or "none".
-Tensor reduced(const Tensor& losses, const std::string& reduction);
 
 }  // namespace unroll::agreement

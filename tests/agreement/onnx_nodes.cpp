@@ -62,6 +62,7 @@ void add_reduction(Nodes& nodes, const char* op, Tensor (*f)(const Tensor&, cons
 
 void add_elementwise(Nodes& nodes) {
   add_unary(nodes, "Abs", [](const Tensor& x) { return abs(x); });
+  add_unary(nodes, "Erf", [](const Tensor& x) { return erf(x); });
   add_unary(nodes, "Exp", [](const Tensor& x) { return exp(x); });
   add_unary(nodes, "Identity", [](const Tensor& x) { return x; });
   add_unary(nodes, "Log", [](const Tensor& x) { return log(x); });
@@ -69,6 +70,7 @@ void add_elementwise(Nodes& nodes) {
   add_unary(nodes, "Reciprocal", [](const Tensor& x) { return 1 / x; });
   add_unary(nodes, "Relu", [](const Tensor& x) { return relu(x); });
   add_unary(nodes, "Sigmoid", [](const Tensor& x) { return sigmoid(x); });
+  add_unary(nodes, "Softplus", [](const Tensor& x) { return softplus(x); });
   add_unary(nodes, "Softsign", [](const Tensor& x) { return softsign(x); });
   add_unary(nodes, "Sqrt", [](const Tensor& x) { return sqrt(x); });
   add_unary(nodes, "Tanh", [](const Tensor& x) { return tanh(x); });
@@ -77,6 +79,7 @@ void add_elementwise(Nodes& nodes) {
   add_binary(nodes, "Mul", [](const Tensor& a, const Tensor& b) { return a * b; });
   add_binary(nodes, "MatMul", [](const Tensor& a, const Tensor& b) { return matmul(a, b); });
   add_binary(nodes, "Div", [](const Tensor& a, const Tensor& b) { return a / b; });
+  add_binary(nodes, "Pow", [](const Tensor& a, const Tensor& b) { return pow(a, b); });
   add_folded(nodes, "Max", [](const Tensor& a, const Tensor& b) { return max(a, b); });
   add_folded(nodes, "Min", [](const Tensor& a, const Tensor& b) { return min(a, b); });
   add_folded(nodes, "Sum", [](const Tensor& a, const Tensor& b) { return a + b; });
@@ -87,35 +90,28 @@ void add_elementwise(Nodes& nodes) {
     const Tensor &x = run.in(0), y = x * run.number("alpha", 0.2) + run.number("beta", 0.5);
     return std::vector{max(min(y, number_like(x, 1)), number_like(x, 0))};
   };
-  nodes["LeakyRelu"] = [](const NodeRun& run) {
-    const Tensor& x = run.in(0);
-    return std::vector{relu(x) - run.number("alpha", 0.01) * relu(-x)};
+  nodes["LeakyRelu"] = [](const NodeRun& run) { return std::vector{leaky_relu(run.in(0), run.number("alpha", 0.01))}; };
+  nodes["Elu"] = [](const NodeRun& run) { return std::vector{elu(run.in(0), run.number("alpha", 1))}; };
+  nodes["Gelu"] = [](const NodeRun& run) {
+    const bool exact = run.attributes.value("approximate", "none") == "none";
+    return std::vector{exact ? gelu(run.in(0)) : gelu_tanh(run.in(0))};
   };
+  nodes["Clip"] = [](const NodeRun& run) {
+    const auto bound = [&](Index i, const char* attribute, double otherwise) {
+      return run.has(i) ? run.in(i).item() : run.number(attribute, otherwise);
+    };
+    const double infinity = std::numeric_limits<double>::infinity();
+    return std::vector{clamp(run.in(0), bound(1, "min", -infinity), bound(2, "max", infinity))};
+  };
+  nodes["Where"] = [](const NodeRun& run) { return std::vector{where(run.in(0), run.in(1), run.in(2))}; };
 }
 
 /// What unroll has no op for, in a line of its ops.
 void add_composed(Nodes& nodes) {
-  nodes["Clip"] = [](const NodeRun& run) {
-    Tensor x = run.in(0);
-    const auto bound = [&](Index i, const char* attribute, double otherwise) {
-      return run.has(i) ? run.in(i) : number_like(x, run.number(attribute, otherwise));
-    };
-    const double infinity = std::numeric_limits<double>::infinity();
-    return std::vector{min(max(x, bound(1, "min", -infinity)), bound(2, "max", infinity))};
-  };
-  nodes["Elu"] = [](const NodeRun& run) {
-    const Tensor &x = run.in(0), below = min(x, number_like(x, 0));
-    return std::vector{relu(x) + run.number("alpha", 1) * (exp(below) - 1)};
-  };
   nodes["Selu"] = [](const NodeRun& run) {
-    const Tensor &x = run.in(0), below = min(x, number_like(x, 0));
     const double alpha = run.number("alpha", 1.67326319217681884765625),
                  gamma = run.number("gamma", 1.05070102214813232);
-    return std::vector{gamma * (relu(x) + alpha * (exp(below) - 1))};
-  };
-  nodes["Softplus"] = [](const NodeRun& run) {
-    const Tensor& x = run.in(0);
-    return std::vector{relu(x) + log(1 + exp(-abs(x)))};
+    return std::vector{gamma * elu(run.in(0), alpha)};
   };
   nodes["CumSum"] = [](const NodeRun& run) {
     const int axis = run.integers(1).at(0);
@@ -124,10 +120,6 @@ void add_composed(Nodes& nodes) {
     Tensor y = cumsum(x, axis);
     if (run.integer("exclusive", 0) == 1) y = y - x;
     return std::vector{reverse ? flip(y, axis) : y};
-  };
-  nodes["Where"] = [](const NodeRun& run) {
-    const auto choose = [](auto chosen, auto a, auto b) { return where(chosen > 0.5, a, b); };
-    return std::vector{pointwise("where", choose, run.in(0), run.in(1), run.in(2))};
   };
   nodes["LayerNormalization"] = [](const NodeRun& run) {
     const Tensor& x = run.in(0);

@@ -1,7 +1,6 @@
 // Functions of one tensor and of two, with broadcasting.
 #include <cmath>
 #include <limits>
-#include <numbers>
 
 #include "case.h"
 
@@ -55,27 +54,27 @@ void add_pointwise(Tasks& tasks, const std::string& op, F f) {
   add_unary(tasks, op, [=](const Tensor& x) { return pointwise("user's", f, x); });
 }
 
-/// ln(1 + exp x)
-constexpr auto softplus = [](auto v) { return where(v > 0, v + log(1 + exp(-v)), log(1 + exp(v))); };
-
 void add_piecewise(Tasks& tasks) {
-  // PyTorch's clamp has the derivative 0 at its bounds and at NaN.
-  add_pointwise(tasks, "clamp_-1_1",
-                [](auto v) { return where(v <= -1, -1.0, where(v >= 1, 1.0, where(v == v, v, nan))); });
-  add_pointwise(tasks, "clamp_min0", [](auto v) { return where(v <= 0, 0.0, where(v == v, v, nan)); });
-  add_pointwise(tasks, "clamp_max.5", [](auto v) { return where(v >= 0.5, 0.5, where(v == v, v, nan)); });
+  constexpr double none = std::numeric_limits<double>::infinity();
+  add_unary(tasks, "clamp_-1_1", [](const Tensor& x) { return clamp(x, -1, 1); });
+  add_unary(tasks, "clamp_min0", [](const Tensor& x) { return clamp(x, 0, none); });
+  add_unary(tasks, "clamp_max.5", [](const Tensor& x) { return clamp(x, -none, 0.5); });
+  add_unary(tasks, "leaky_relu", [](const Tensor& x) { return leaky_relu(x); });
+  add_unary(tasks, "sign", [](const Tensor& x) { return sign(x); });
+  add_unary(tasks, "elu", [](const Tensor& x) { return elu(x); });
+  // Unlike clamp's, its derivative at NaN is 1.
   add_pointwise(tasks, "hardtanh", [](auto v) { return where(v <= -1, -1.0, where(v >= 1, 1.0, v)); });
   add_pointwise(tasks, "hardsigmoid", [](auto v) { return where(v <= -3, 0.0, where(v >= 3, 1.0, (v + 3) / 6)); });
-  add_pointwise(tasks, "leaky_relu", [](auto v) { return where(v > 0, v, 0.01 * v); });
-  add_pointwise(tasks, "sign", [](auto v) { return where(v > 0, 1.0, where(v < 0, -1.0, where(v == v, 0 * v, 0.0))); });
-  add_pointwise(tasks, "softplus", softplus);
   add_pointwise(tasks, "softplus_thr20", [](auto v) { return where(v > 20, v, softplus(v)); });
-  add_pointwise(tasks, "logsigmoid", [](auto v) { return -softplus(-v); });
-  add_pointwise(tasks, "gelu_tanh", [](auto v) {
-    return 0.5 * v * (1 + tanh(std::sqrt(2 / std::numbers::pi) * (v + 0.044715 * v * v * v)));
-  });
-  add_pointwise(tasks, "pow0", [](auto v) { return 1 + 0 * v; });
-  add_pointwise(tasks, "elu", [](auto v) { return where(v > 0, v, exp(v) - 1); });
+}
+
+void add_powers(Tasks& tasks) {
+  for (const double n : {0.0, 2.0, 3.0, 0.5, -1.0}) {
+    add_unary(tasks, fmt::format("pow{}", n), [n](const Tensor& x) { return pow(x, n); });
+  }
+  add_unary(tasks, "square", [](const Tensor& x) { return square(x); });
+  add_unary(tasks, "reciprocal", [](const Tensor& x) { return pow(x, -1); });
+  add_unary(tasks, "rsqrt", [](const Tensor& x) { return 1 / sqrt(x); });
 }
 
 }  // namespace
@@ -97,15 +96,17 @@ void add_torch_elementwise(Tasks& tasks) {
   add_unary(tasks, "rsub_scalar", [](const Tensor& x) { return 1 - x; });
   add_unary(tasks, "rdiv_scalar", [](const Tensor& x) { return 1 / x; });
 
-  add_unary(tasks, "square", [](const Tensor& x) { return x * x; });
-  add_unary(tasks, "pow2", [](const Tensor& x) { return x * x; });
-  add_unary(tasks, "pow3", [](const Tensor& x) { return x * x * x; });
-  add_unary(tasks, "pow0.5", [](const Tensor& x) { return sqrt(x); });
-  add_unary(tasks, "pow-1", [](const Tensor& x) { return 1 / x; });
-  add_unary(tasks, "reciprocal", [](const Tensor& x) { return 1 / x; });
-  add_unary(tasks, "rsqrt", [](const Tensor& x) { return 1 / sqrt(x); });
+  add_unary(tasks, "sin", [](const Tensor& x) { return sin(x); });
+  add_unary(tasks, "cos", [](const Tensor& x) { return cos(x); });
+  add_unary(tasks, "erf", [](const Tensor& x) { return erf(x); });
+  add_unary(tasks, "log1p", [](const Tensor& x) { return log1p(x); });
+  add_unary(tasks, "softplus", [](const Tensor& x) { return softplus(x); });
+  add_unary(tasks, "logsigmoid", [](const Tensor& x) { return logsigmoid(x); });
+  add_unary(tasks, "gelu", [](const Tensor& x) { return gelu(x); });
+  add_unary(tasks, "gelu_tanh", [](const Tensor& x) { return gelu_tanh(x); });
   add_unary(
-      tasks, "silu", [](const Tensor& x) { return x * sigmoid(x); }, Limits{0, INFINITY, 0, 1});
+      tasks, "silu", [](const Tensor& x) { return silu(x); }, Limits{0, INFINITY, 0, 1});
+  add_powers(tasks);
   add_piecewise(tasks);
 
   add_binary(tasks, "add", [](const Tensor& a, const Tensor& b) { return a + b; });
@@ -114,7 +115,7 @@ void add_torch_elementwise(Tasks& tasks) {
   add_binary(tasks, "div", [](const Tensor& a, const Tensor& b) { return a / b; });
   add_binary(tasks, "maximum", [](const Tensor& a, const Tensor& b) { return max(a, b); });
   add_binary(tasks, "minimum", [](const Tensor& a, const Tensor& b) { return min(a, b); });
-  add_binary(tasks, "pow(|a|+0.5, b)", [](const Tensor& a, const Tensor& b) { return exp(b * log(abs(a) + 0.5)); });
+  add_binary(tasks, "pow(|a|+0.5, b)", [](const Tensor& a, const Tensor& b) { return pow(abs(a) + 0.5, b); });
   add_binary(tasks, "a*b + tanh(a)*a - b/a",
              [](const Tensor& a, const Tensor& b) { return a * b + tanh(a) * a - b / a; });
 }

@@ -14,53 +14,37 @@ Tensor class_rows(const Tensor& x) {
   return reshape(transpose(reshape(x, {n, classes, others}), {0, 2, 1}), {n * others, classes});
 }
 
-Tensor reduced(const Tensor& losses, const std::string& reduction) {
-  if (reduction == "none") return losses;
-  return reduction == "sum" ? sum(losses) : mean(losses);
+namespace {
+
+Reduce reduction_of(const std::string& name) { return name == "sum" ? Reduce::sum : Reduce::per_token; }
+
+/// loss(rows, targets, reduce) over all rows of classes, or over each row alone.
+template <class F>
+Tensor of_classes(const Tensor& x, const std::vector<int>& targets, const Shape& shape, const std::string& reduction,
+                  F loss) {
+  const Tensor all = class_rows(x);
+  if (reduction != "none")
+    return loss(all, Ids(std::vector<Id>(targets.begin(), targets.end())), reduction_of(reduction));
+  return each(targets.size(), shape,
+              [&](Index i) { return loss(slice(all, 0, i, i + 1), Ids{targets[i]}, Reduce::sum); });
 }
+
+}  // namespace
 
 Tensor negative_log_likelihood(const Tensor& log_probabilities, const std::vector<int>& targets, const Shape& shape,
                                const ClassLoss& options) {
-  const Tensor all = class_rows(log_probabilities);
-  const Index classes = all.dim(1);
-  const auto weight_of = [&](Index c) { return options.weight.empty() ? 1 : options.weight.at(c); };
-  // Only the rows that count are read, so that what is ignored may hold anything.
-  std::vector<Id> kept, classes_of_kept, places;
-  std::vector<double> weights;
-  for (Index i = 0; i < targets.size(); ++i) {
-    const bool counts = targets[i] != options.ignored;
-    places.push_back(counts ? static_cast<Id>(kept.size()) : -1);
-    if (!counts) continue;
-    kept.push_back(static_cast<Id>(i));
-    classes_of_kept.push_back(targets[i]);
-    weights.push_back(weight_of(static_cast<Index>(targets[i])));
-  }
-  const Tensor p = rows(all, kept), w = Array::of({weights.size()}, weights.data());
-  Tensor losses = -(w * pick(p, classes_of_kept));
-  if (options.smoothing > 0) {
-    std::vector<double> shares;
-    for (Index c = 0; c < classes; ++c) shares.push_back(weight_of(c) / static_cast<double>(classes));
-    const Tensor spread = sum(p * Tensor(Array::of({classes}, shares.data())), {1});
-    losses = (1 - options.smoothing) * losses - options.smoothing * spread;
-  }
-  if (options.reduction == "sum") return sum(losses);
-  if (options.reduction == "mean") return sum(losses) / sum(w);
-  for (Id& place : places) {
-    if (place < 0) place = static_cast<Id>(kept.size());
-  }
-  const Tensor with_none = concat({losses, Tensor::zeros({1}, f64)}, 0);
-  return reshape(rows(reshape(with_none, {kept.size() + 1, 1}), places), shape);
+  return of_classes(log_probabilities, targets, shape, options.reduction,
+                    [&](const Tensor& p, const Ids& ids, Reduce reduce) {
+                      return nll_loss(p, ids, reduce, {.ignore = options.ignored, .weights = options.weight});
+                    });
 }
 
 Tensor class_cross_entropy(const Tensor& logits, const std::vector<int>& targets, const Shape& shape,
                            const ClassLoss& options) {
-  const bool ignores =
-      std::any_of(targets.begin(), targets.end(), [&](int target) { return target == options.ignored; });
-  if (options.reduction == "none" || ignores || options.smoothing > 0 || !options.weight.empty()) {
-    return negative_log_likelihood(log_softmax(class_rows(logits)), targets, shape, options);
-  }
-  return cross_entropy(class_rows(logits), Ids(std::vector<Id>(targets.begin(), targets.end())),
-                       options.reduction == "sum" ? Reduce::sum : Reduce::per_token);
+  return of_classes(logits, targets, shape, options.reduction, [&](const Tensor& z, const Ids& ids, Reduce reduce) {
+    return cross_entropy(z, ids, reduce,
+                         {.ignore = options.ignored, .smoothing = options.smoothing, .weights = options.weight});
+  });
 }
 
 namespace {
@@ -73,48 +57,44 @@ ClassLoss options_of(const Case& c) {
   return options;
 }
 
-/// The mean over the rows, as PyTorch has it for targets that are probabilities.
-Tensor soft_cross_entropy(const Tensor& logits, const Tensor& targets, const ClassLoss& options) {
-  const double classes = static_cast<double>(logits.dim(1));
-  const Tensor q = (1 - options.smoothing) * targets + options.smoothing / classes;
-  const Tensor losses = -sum(q * log_softmax(logits), {1});
-  return reduced(losses, options.reduction);
-}
-
 Tensors run_cross_entropy(const Tensors& in, const Case& c) {
   const ClassLoss options = options_of(c);
-  if (c.place("input/target").type == 'd') {
-    return {{"loss", soft_cross_entropy(in.at("logits"), in.at("target"), options)}};
+  const Tensor& z = in.at("logits");
+  if (c.place("input/target").type != 'd') {
+    return {{"loss", class_cross_entropy(z, c.integers("input/target"), c.shape("input/target"), options)}};
   }
-  return {{"loss", class_cross_entropy(in.at("logits"), c.integers("input/target"), c.shape("input/target"), options)}};
+  const CrossEntropyOptions soft{.smoothing = options.smoothing, .weights = options.weight};
+  return {{"loss", cross_entropy(z, in.at("target"), reduction_of(options.reduction), soft)}};
 }
 
-/// Σ or mean by unroll's own loss; single ones, and weighted ones, as (1 − y) z + (1 + (w − 1) y) ln(1 + exp(−z)).
 Tensors run_bce(const Tensors& in, const Case& c) {
   const Tensor &z = in.at("x"), &y = in.at("y");
   const std::string reduction = c.attrs["reduction"];
-  if (reduction != "none" && !c.has("input/pos_weight")) {
-    const Tensor total = bce_with_logits(z, y.value(), Reduce::sum);
-    return {{"loss", reduction == "sum" ? total : total / static_cast<double>(z.size())}};
+  std::vector<double> positive;
+  if (c.has("input/pos_weight")) positive = c.values("input/pos_weight");
+  if (reduction != "none") {
+    return {{"loss", bce_with_logits(z, y.value(), reduction_of(reduction), {.positive_weight = positive})}};
   }
-  const Tensor w = c.has("input/pos_weight") ? in.at("pos_weight") : Tensor::scalar(1, f64);
-  const Tensor positive = relu(-z) + log(1 + exp(-abs(z)));
-  return {{"loss", reduced((1 - y) * z + (1 + (w - 1) * y) * positive, reduction)}};
+  const Tensor all = reshape(z, {z.size()}), targets = reshape(y, {y.size()});
+  return {{"loss", each(z.size(), z.shape(), [&](Index i) {
+             std::vector<double> own;
+             if (!positive.empty()) own.push_back(positive[i % positive.size()]);
+             return bce_with_logits(slice(all, 0, i, i + 1), slice(targets, 0, i, i + 1).value(), Reduce::sum,
+                                    {.positive_weight = own});
+           })}};
 }
 
-/// Quadratic up to `delta` and linear beyond, with the slope delta.
-Tensor huber(const Tensor& difference, double delta) {
-  const Tensor size = abs(difference), small = min(size, Tensor::scalar(delta, f64));
-  return small * (size - 0.5 * small);
-}
-
+/// PyTorch's mean is over the elements, ours over the distributions.
 Tensors run_kl(const Tensors& in, const Case& c) {
-  Array entropy = in.at("q").value().copy();  // q ln q, and 0 at 0
-  for (Index i = 0; i < entropy.size(); ++i) {
-    const double q = entropy.flat(i);
-    entropy.set_flat(i, q > 0 ? q * std::log(q) : 0);
+  const Tensor &l = in.at("logp"), &q = in.at("q");
+  if (c.attrs["reduction"] == "none") {
+    const Tensor all = reshape(l, {l.size(), 1}), targets = reshape(q, {q.size(), 1});
+    return {{"loss", each(l.size(), l.shape(), [&](Index i) {
+               return kl_divergence(slice(all, 0, i, i + 1), slice(targets, 0, i, i + 1), Reduce::sum);
+             })}};
   }
-  return {{"loss", reduced(Tensor(entropy) - in.at("q") * in.at("logp"), c.attrs["reduction"])}};
+  const Tensor total = kl_divergence(l, q, Reduce::sum);
+  return {{"loss", c.attrs["reduction"] == "sum" ? total : total / static_cast<double>(l.size())}};
 }
 
 using Loss = std::function<Tensors(const Tensors& in, const Case& c)>;
@@ -125,11 +105,17 @@ void add(Tasks& tasks, const std::string& op, const Loss& f) {
   };
 }
 
-/// A loss that is a function of x − y, element by element.
-void add_of_difference(Tasks& tasks, const std::string& op,
-                       const std::function<Tensor(const Tensor&, const Case&)>& f) {
+/// A loss of single numbers x and y; f(x, y, reduce, case).
+template <class F>
+void add_of_numbers(Tasks& tasks, const std::string& op, F f) {
   add(tasks, op, [f](const Tensors& in, const Case& c) {
-    return Tensors{{"loss", reduced(f(in.at("x") - in.at("y"), c), c.attrs["reduction"])}};
+    const Tensor &x = in.at("x"), &y = in.at("y");
+    const std::string reduction = c.attrs["reduction"];
+    if (reduction != "none") return Tensors{{"loss", f(x, y, reduction_of(reduction), c)}};
+    const Tensor xs = reshape(x, {x.size()}), ys = reshape(y, {y.size()});
+    return Tensors{{"loss", each(x.size(), x.shape(), [&](Index i) {
+                      return f(slice(xs, 0, i, i + 1), slice(ys, 0, i, i + 1), Reduce::sum, c);
+                    })}};
   });
 }
 
@@ -143,13 +129,14 @@ void add_torch_losses(Tasks& tasks) {
   });
   add(tasks, "bce_with_logits", run_bce);
   add(tasks, "kl_div", run_kl);
-  add_of_difference(tasks, "mse", [](const Tensor& d, const Case&) { return d * d; });
-  add_of_difference(tasks, "l1", [](const Tensor& d, const Case&) { return abs(d); });
-  add_of_difference(tasks, "huber",
-                    [](const Tensor& d, const Case& c) { return huber(d, c.attrs.value("delta", 1.0)); });
-  add_of_difference(tasks, "smooth_l1", [](const Tensor& d, const Case& c) {
-    const double beta = c.attrs.value("beta", 1.0);
-    return huber(d, beta) / beta;
+  using T = const Tensor&;
+  add_of_numbers(tasks, "mse", [](T x, T y, Reduce reduce, const Case&) { return mse_loss(x, y, reduce); });
+  add_of_numbers(tasks, "l1", [](T x, T y, Reduce reduce, const Case&) { return l1_loss(x, y, reduce); });
+  add_of_numbers(tasks, "huber", [](T x, T y, Reduce reduce, const Case& c) {
+    return huber_loss(x, y, reduce, {.delta = c.attrs.value("delta", 1.0)});
+  });
+  add_of_numbers(tasks, "smooth_l1", [](T x, T y, Reduce reduce, const Case& c) {
+    return smooth_l1_loss(x, y, reduce, {.beta = c.attrs.value("beta", 1.0)});
   });
 
   add(tasks, "softmax", [](const Tensors& in, const Case& c) {
