@@ -5,6 +5,7 @@
 #include <unroll/core/gradcheck.h>
 #include <unroll/core/map_fields.h>
 #include <unroll/core/ops.h>
+#include <unroll/core/substitute.h>
 #include <unroll/core/threads.h>
 #include <unroll/data/batches.h>
 #include <unroll/data/byte_pairs.h>

@@ -1,12 +1,13 @@
 #include <algorithm>
 
-#include <unroll/core/params.h>
+#include <unroll/core/substitute.h>
 #include <unroll/core/tape.h>
 
 namespace unroll {
 
 Param::operator Tensor() const {
   ParamData& d = data();
+  if (const Tensor* other = Substitute::find(d)) return *other;
   Tape* tape = Tape::current();
   if (tape == nullptr || d.frozen) return Tensor(d.value);
   return tape->tensor(d.value, tape->leaf(*this));
