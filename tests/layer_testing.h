@@ -29,6 +29,11 @@ void for_each_cell(F visit) {
   f("PeepholeLstm, new c", [](const Scope& p, Index in, Index hidden) { return PeepholeLstm(p, in, hidden); });
   f("PeepholeLstm, old c",
     [](const Scope& p, Index in, Index hidden) { return PeepholeLstm(p, in, hidden, Peephole::old_c); });
+  f("CoupledLstm", [](const Scope& p, Index in, Index hidden) { return CoupledLstm(p, in, hidden); });
+  f("ProjectedLstm", [](const Scope& p, Index in, Index hidden) { return ProjectedLstm(p, in, hidden + 2, hidden); });
+  f("IndRnn", [](const Scope& p, Index in, Index hidden) { return IndRnn(p, in, hidden); });
+  f("Mgu", [](const Scope& p, Index in, Index hidden) { return Mgu(p, in, hidden); });
+  f("MinGru", [](const Scope& p, Index in, Index hidden) { return MinGru(p, in, hidden); });
 }
 
 inline Array random_array(const Shape& shape, std::uint64_t seed) {

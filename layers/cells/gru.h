@@ -25,8 +25,9 @@ struct SimpleGru {
     return affine(xs, wx, b);
   }
 
-  State step(Tensor z, const State& s) const {
-    auto [u, candidate] = split<2>(affine(s.c, wh, std::move(z)));
+  State step(Tensor z, const State& s) const { return step(std::move(z), s, s.c); }
+  State step(Tensor z, const State& s, const Tensor& seen) const {
+    auto [u, candidate] = split<2>(affine(seen, wh, std::move(z)));
     return {pointwise(
         "SimpleGru", [](auto u, auto n, auto c) { return c + sigmoid(u) * (tanh(n) - c); }, u, candidate, s.c)};
   }
@@ -66,13 +67,14 @@ struct Gru {
     return affine(xs, wx, b);
   }
 
-  State step(const Tensor& z, const State& s) const {
+  State step(const Tensor& z, const State& s) const { return step(z, s, s.c); }
+  State step(const Tensor& z, const State& s, const Tensor& seen) const {
     const std::array<Index, 2> sizes{2 * size(), size()};
     const std::vector<Tensor> parts = split(z, sizes);
-    auto [u, r] = split<2>(affine(s.c, wh, parts[0]));
+    auto [u, r] = split<2>(affine(seen, wh, parts[0]));
     if (reset == Reset::before) {
       const Tensor kept = pointwise(
-          "Gru", [](auto r, auto c) { return sigmoid(r) * c; }, r, s.c);
+          "Gru", [](auto r, auto c) { return sigmoid(r) * c; }, r, seen);
       return {pointwise(
           "Gru", [](auto u, auto n, auto c) { return c + sigmoid(u) * (tanh(n) - c); }, u, affine(kept, wc, parts[1]),
           s.c)};
@@ -82,7 +84,7 @@ struct Gru {
         [](auto u, auto r, auto n, auto m, auto bc, auto c) {
           return c + sigmoid(u) * (tanh(n + sigmoid(r) * (m + bc)) - c);
         },
-        u, r, parts[1], matmul(s.c, wc), bc, s.c)};
+        u, r, parts[1], matmul(seen, wc), bc, s.c)};
   }
 };
 

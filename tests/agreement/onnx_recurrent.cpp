@@ -27,7 +27,7 @@ struct Node {
   Index layout() const { return attributes.value("layout", Index{0}); }
   /// Where a weight [directions, gates · hidden, in] of ONNX lies, and the two halves of the bias.
   Weights weights(Index direction, const std::vector<Index>& order) const {
-    const Index gates = order.size(), in = array("W").dim(2), h = hidden();
+    const Index h = hidden(), gates = array("W").dim(1) / h, in = array("W").dim(2);
     const auto weight = [&](const std::string& name, Index width) {
       return Weight{inputs.at(name), direction * gates * h * width, h * width, 1, width};
     };
@@ -58,6 +58,12 @@ Function1 activation(const Node& node, Index k, const std::string& otherwise, bo
 bool plain(const Node& node) {
   return !node.attributes.contains("clip") && !node.attributes.contains("activations") &&
          !node.attributes.contains("input_forget");
+}
+
+/// An LSTM whose forget gate is 1 − i, and nothing else that ours has not.
+bool coupled(const Node& node) {
+  return node.attributes.value("input_forget", 0) == 1 && !node.attributes.contains("clip") &&
+         !node.attributes.contains("activations") && !node.has("P");
 }
 
 /// One direction: [T, B, H], and the last state.
@@ -119,6 +125,7 @@ Direction run_direction(const Node& node, Index direction, bool backwards) {
   const std::vector<Index> order{0, 2, 3, 1};  // theirs is i, o, f, c
   if (plain(node) && !node.has("P")) return with(Lstm(params, in, hidden), order);
   if (plain(node)) return with(PeepholeLstm(params, in, hidden), order);
+  if (coupled(node)) return with(CoupledLstm(params, in, hidden), {0, 3, 1});  // nothing reads their f
   options.coupled = node.attributes.value("input_forget", 0) == 1;
   options.gate = activation(node, 3 * direction, "Sigmoid");
   options.candidate = activation(node, 3 * direction + 1, "Tanh");

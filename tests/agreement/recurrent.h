@@ -78,6 +78,7 @@ Links gru_links(const C& cell, const Weights& theirs, bool reset_after) {
 
 inline Links links_of(const Rnn& cell, const Weights& theirs) { return gate_links(cell, theirs); }
 inline Links links_of(const Lstm& cell, const Weights& theirs) { return gate_links(cell, theirs); }
+inline Links links_of(const CoupledLstm& cell, const Weights& theirs) { return gate_links(cell, theirs); }
 inline Links links_of(const PeepholeLstm& cell, const Weights& theirs) { return gate_links(cell, theirs); }
 inline Links links_of(const Gru& cell, const Weights& theirs) {
   return gru_links(cell, theirs, cell.reset == Reset::after);
