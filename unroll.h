@@ -28,6 +28,7 @@
 #include <unroll/layers/linear.h>
 #include <unroll/layers/scan.h>
 #include <unroll/layers/stack.h>
+#include <unroll/layers/wrappers.h>
 #include <unroll/optim/adam.h>
 #include <unroll/optim/clip.h>
 #include <unroll/optim/rmsprop.h>

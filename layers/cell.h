@@ -9,12 +9,20 @@
 //     product;
 //                                                          then step takes its rows
 //     Tensor output(const State& s) const;                 when the output is not the first field
+//     State step(const Tensor& x, const State& s, const Tensor& seen) const;
+//                                                          the recurrent products see `seen` in place of the first
+//                                                          field, which stays what is remembered: for dropout of it
+//     Begun<State> begin(const Tensor& xs, const State& s) const;
+//                                                          what a scan, or one streamed step, starts from
+//     std::vector<Substitute> substitutes() const;         what stands in for parameters while it lasts
 #pragma once
 
 #include <concepts>
+#include <vector>
 
 #include <unroll/core/map_fields.h>
 #include <unroll/core/ops.h>
+#include <unroll/core/substitute.h>
 
 namespace unroll {
 
@@ -34,9 +42,52 @@ Tensor project(const C& cell, const Tensor& xs) {
   }
 }
 
+/// The inputs and the state that a scan starts from, after the cell has seen them.
+template <class State>
+struct Begun {
+  Tensor xs;
+  State state;
+};
+
 namespace detail {
 template <class C>
 inline constexpr bool has_output = requires(const C& cell, const typename C::State& state) { cell.output(state); };
+template <class C>
+inline constexpr bool has_begin =
+    requires(const C& cell, const Tensor& xs, const typename C::State& state) { cell.begin(xs, state); };
+template <class C>
+inline constexpr bool has_seen =
+    requires(const C& cell, const Tensor& x, const typename C::State& state) { cell.step(x, state, x); };
+
+template <class State>
+Tensor first_tensor(const State& state) {
+  Tensor first;
+  each_field(state, [&](const Tensor& x) {
+    if (!first.defined()) first = x;
+  });
+  return first;
+}
+}  // namespace detail
+
+/// cell.begin(xs, state), or both as they are.  xs [T, B, I], or [B, I] for a single step
+template <class C>
+Begun<typename C::State> begin(const C& cell, const Tensor& xs, typename C::State state) {
+  if constexpr (detail::has_begin<C>) {
+    return cell.begin(xs, state);
+  } else {
+    return {xs, std::move(state)};
+  }
+}
+
+/// What stands in for parameters of the cell while a scan, or one streamed step, lasts: dropped weights, say. Whoever
+/// holds it makes all scans and steps meanwhile use the same: `const auto same_weights = substitutes(cell);`
+template <class C>
+std::vector<Substitute> substitutes(const C& cell) {
+  if constexpr (requires { cell.substitutes(); }) {
+    return cell.substitutes();
+  } else {
+    return {};
+  }
 }
 
 /// The output of a cell in a state: cell.output(s), or the first tensor of the state.
@@ -45,18 +96,20 @@ Tensor output(const C& cell, const typename C::State& state) {
   if constexpr (detail::has_output<C>) {
     return cell.output(state);
   } else {
-    Tensor first;
-    each_field(state, [&](const Tensor& x) {
-      if (!first.defined()) first = x;
-    });
-    return first;
+    return detail::first_tensor(state);
   }
 }
 
 /// One time step from a carried state: the same numbers as scanning.  x [B, I]
 template <Cell C>
 typename C::State advance(const C& cell, const Tensor& x, const typename C::State& state) {
-  return cell.step(project(cell, x), state);
+  [[maybe_unused]] const auto weights = substitutes(cell);
+  if constexpr (detail::has_begin<C>) {
+    const auto start = cell.begin(x, state);
+    return cell.step(project(cell, start.xs), start.state);
+  } else {
+    return cell.step(project(cell, x), state);
+  }
 }
 
 namespace detail {

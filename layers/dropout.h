@@ -19,6 +19,9 @@ class Evaluation {
   static thread_local bool active_;
 };
 
+/// Whether what is random in training acts now: a tape records, and no Evaluation lives.
+inline bool in_training() { return Tape::current() != nullptr && !Evaluation::active(); }
+
 /// Dropout (Srivastava et al. 2014), scaled so that nothing changes in evaluation. It acts while a tape records, that
 /// is in training, and is the identity otherwise; see also Evaluation.
 class Dropout {
@@ -32,7 +35,7 @@ class Dropout {
   double rate() const { return rate_; }
 
  private:
-  bool idle() const { return rate_ == 0 || Tape::current() == nullptr || Evaluation::active(); }
+  bool idle() const { return rate_ == 0 || !in_training(); }
   double rate_;
   Random* random_;
 };

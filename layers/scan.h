@@ -136,10 +136,13 @@ Scanned<typename C::State> scan(const C& cell, const Tensor& xs, typename C::Sta
     return cell.scan(xs, state, options);
   } else {
     static_assert(Cell<C>, "scan needs a cell: a State, zero_state(batch) and step(x, state)");
-    if (!options.lengths.empty()) return detail::scan_ragged(cell, xs, std::move(state), options);
+    [[maybe_unused]] const auto weights = substitutes(cell);
+    auto start = begin(cell, xs, std::move(state));
+    if (!options.lengths.empty()) return detail::scan_ragged(cell, start.xs, std::move(start.state), options);
+    state = std::move(start.state);
     std::vector<Tensor> outputs;
     outputs.reserve(xs.dim(0));
-    std::vector<Tensor> zs = detail::steps_of(project(cell, options.reverse ? flip(xs, 0) : xs));
+    std::vector<Tensor> zs = detail::steps_of(project(cell, options.reverse ? flip(start.xs, 0) : start.xs));
     if constexpr (detail::has_output<C>) {
       for (Tensor& z : zs) {
         state = cell.step(std::move(z), state);
@@ -172,8 +175,9 @@ template <Cell C>
 std::vector<typename C::State> scan_states(const C& cell, const Tensor& xs) {
   detail::check_scan(xs, {});
   std::vector<typename C::State> states;
-  auto state = cell.zero_state(xs.dim(1));
-  for (const Tensor& z : unstack(project(cell, xs))) states.push_back(state = cell.step(z, state));
+  [[maybe_unused]] const auto weights = substitutes(cell);
+  auto start = begin(cell, xs, cell.zero_state(xs.dim(1)));
+  for (const Tensor& z : unstack(project(cell, start.xs))) states.push_back(start.state = cell.step(z, start.state));
   return states;
 }
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <unroll/layers/stack.h>
 
 namespace unroll {
@@ -25,6 +27,12 @@ Stack::State Stack::step(const Tensor& x, const State& state) const {
 }
 
 Tensor Stack::output(const State& state) const { return layers.back().output(state.layers.back()); }
+
+std::vector<Substitute> Stack::substitutes() const {
+  std::vector<Substitute> all;
+  for (const auto& layer : layers) std::ranges::move(layer.substitutes(), std::back_inserter(all));
+  return all;
+}
 
 Scanned<Stack::State> Stack::scan(const Tensor& xs, const State& state, const ScanOptions& options) const {
   State last;

@@ -29,6 +29,7 @@ class AnyLayer {
   /// Errors: the layer is bidirectional, which needs the whole sequence.
   State step(const Tensor& x, const State& state) const { return self_->step(x, state); }
   Tensor output(const State& state) const { return self_->output(state); }
+  std::vector<Substitute> substitutes() const { return self_->substitutes(); }
 
  private:
   struct Interface {
@@ -38,6 +39,7 @@ class AnyLayer {
     virtual Scanned<State> scan(const Tensor& xs, const State& state, const ScanOptions& options) const = 0;
     virtual State step(const Tensor& x, const State& state) const = 0;
     virtual Tensor output(const State& state) const = 0;
+    virtual std::vector<Substitute> substitutes() const = 0;
   };
   template <class L>
   struct Model final : Interface {
@@ -58,6 +60,7 @@ class AnyLayer {
       }
     }
     Tensor output(const State& state) const override { return unroll::output(layer, own(state)); }
+    std::vector<Substitute> substitutes() const override { return unroll::substitutes(layer); }
     L layer;
   };
   std::shared_ptr<const Interface> self_;
@@ -80,6 +83,7 @@ struct Stack {
   State zero_state(Index batch) const;
   State step(const Tensor& x, const State& state) const;
   Tensor output(const State& state) const;
+  std::vector<Substitute> substitutes() const;
   Scanned<State> scan(const Tensor& xs, const State& state, const ScanOptions& options) const;
 };
 
