@@ -20,7 +20,8 @@ struct ParamData {
   bool frozen = false;
 };
 
-/// A handle to one parameter. Used in an op it becomes a tensor: a leaf of the tape in scope, one per tape.
+/// A handle to one parameter. Used in an op it becomes a tensor: a leaf of the tape in scope, one per tape, or what a
+/// `Substitute` has put in its place.
 class Param {
  public:
   Param() = default;

@@ -4,6 +4,7 @@
 #include <unroll/layers/cells/coupled_lstm.h>
 #include <unroll/layers/cells/gru.h>
 #include <unroll/layers/cells/ind_rnn.h>
+#include <unroll/layers/cells/layer_norm_lstm.h>
 #include <unroll/layers/cells/lstm.h>
 #include <unroll/layers/cells/mgu.h>
 #include <unroll/layers/cells/min_gru.h>

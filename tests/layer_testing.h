@@ -31,6 +31,7 @@ void for_each_cell(F visit) {
     [](const Scope& p, Index in, Index hidden) { return PeepholeLstm(p, in, hidden, Peephole::old_c); });
   f("CoupledLstm", [](const Scope& p, Index in, Index hidden) { return CoupledLstm(p, in, hidden); });
   f("ProjectedLstm", [](const Scope& p, Index in, Index hidden) { return ProjectedLstm(p, in, hidden + 2, hidden); });
+  f("LayerNormLstm", [](const Scope& p, Index in, Index hidden) { return LayerNormLstm(p, in, hidden); });
   f("IndRnn", [](const Scope& p, Index in, Index hidden) { return IndRnn(p, in, hidden); });
   f("Mgu", [](const Scope& p, Index in, Index hidden) { return Mgu(p, in, hidden); });
   f("MinGru", [](const Scope& p, Index in, Index hidden) { return MinGru(p, in, hidden); });

@@ -102,6 +102,34 @@ TEST_CASE("CoupledLstm: what is forgotten is what is taken in") {
   CHECK(1 - logistic(coupled.b.value().flat(0)) == doctest::Approx(logistic(lstm.b.value().flat(hidden))));
 }
 
+TEST_CASE("LayerNormLstm: x Wx and h Wh are normalized over all gates together, c before the output sees it") {
+  Params params(1, f64);
+  const LayerNormLstm cell(params, in, hidden);
+  const auto normalized = [](Vector x) {
+    const double n = static_cast<double>(x.size());
+    double mean = 0, variance = 0;
+    for (const double v : x) mean += v / n;
+    for (const double v : x) variance += (v - mean) * (v - mean) / n;
+    for (double& v : x) v = (v - mean) / std::sqrt(variance + 1e-5);
+    return x;
+  };
+  check_against(cell, params, [&](const Vector& x, std::vector<Vector>& s) {
+    const Vector of_x = normalized(times(x, cell.wx, 0, 4 * hidden)),
+                 of_h = normalized(times(s[0], cell.wh, 0, 4 * hidden));
+    const auto gate = [&](Index k, Index j) {
+      const Index at = k * hidden + j;
+      return of_x[at] * cell.gx.value().flat(at) + of_h[at] * cell.gh.value().flat(at) + cell.b.value().flat(at);
+    };
+    for (Index j = 0; j < hidden; ++j) {
+      s[1][j] = logistic(gate(1, j)) * s[1][j] + logistic(gate(0, j)) * std::tanh(gate(2, j));
+    }
+    const Vector c = normalized(s[1]);
+    for (Index j = 0; j < hidden; ++j) {
+      s[0][j] = logistic(gate(3, j)) * std::tanh(c[j] * cell.gc.value().flat(j) + cell.bc.value().flat(j));
+    }
+  });
+}
+
 TEST_CASE("IndRnn: each unit sees itself only") {
   Params params(1, f64);
   const IndRnn cell(params, in, hidden);

@@ -22,7 +22,7 @@ struct VariationalRates {
 template <Cell C>
 class VariationalDropout {
   static_assert(!detail::takes_resets<C>,
-                "the mask of resets must not be dropped: write ResetWhere<Variational...<...>>");
+                "the mask of resets must not be dropped: write ResetWhere<VariationalDropout<...>>");
 
  public:
   struct State {
