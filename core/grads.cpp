@@ -96,6 +96,26 @@ double Grads::norm() const {
   return std::sqrt(sum);
 }
 
+double Grads::norm(double p) const {
+  require<UsageError>(p >= 1, "norm: p is {}; it must be at least 1", p);
+  if (p == 2) return norm();
+  double total = 0;
+  for (const auto& entry : entries_) {
+    dispatch(entry.grad.dtype(), [&]<class T>(T) {
+      const T* g = entry.grad.data<T>();
+      for (Index i = 0, n = entry.grad.size(); i < n; ++i) {
+        const double size = std::abs(static_cast<double>(g[i]));
+        if (std::isfinite(p)) {
+          total += p == 1 ? size : std::pow(size, p);
+        } else if (!(size <= total)) {  // a NaN too, which then stays
+          total = std::isnan(total) ? total : size;
+        }
+      }
+    });
+  }
+  return p == 1 || std::isinf(p) ? total : std::pow(total, 1 / p);
+}
+
 Grads& Grads::operator*=(double factor) {
   for (auto& entry : entries_) {
     dispatch(entry.grad.dtype(), [&]<class T>(T) {

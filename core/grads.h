@@ -48,12 +48,17 @@ class Grads {
 
   /// √Σ g² over all parameters.
   double norm() const;
+  /// (Σ |g|ᵖ)^(1/p) over all parameters; with an infinite p the largest |g|. NaN if any is. Errors: p is below 1 or
+  /// NaN.
+  double norm(double p) const;
   Grads& operator*=(double factor);
   /// Moves each element into [−limit, limit]; NaN stays NaN.
   Grads& clamp(double limit);
   friend Grads operator*(double factor, Grads g) { return std::move(g *= factor); }
   friend Grads operator*(Grads g, double factor) { return std::move(g *= factor); }
-  /// Adds the other's gradients; one that is missing here is taken over.
+  /// Adds the other's gradients; one that is missing here is taken over. So a batch that does not fit into memory is
+  /// summed up part by part, each with a tape of its own: `Grads total; for (…) { Tape tape; total += tape.backward(…);
+  /// }`
   Grads& operator+=(const Grads& other);
   friend Grads operator+(Grads a, const Grads& b) { return std::move(a += b); }
   /// Replaces each gradient by f(array): noise added to it, for instance.

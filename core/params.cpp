@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include <unroll/core/glob.h>
 #include <unroll/core/substitute.h>
 #include <unroll/core/tape.h>
 
@@ -72,14 +73,15 @@ void Params::fill(const Init& init) {
   for (const auto& param : all_) param.data().value = init(param.shape(), random_).to(dtype_);
 }
 
-void Params::freeze(std::string_view prefix, bool frozen) {
+void Params::freeze(std::string_view names, bool frozen) {
+  const bool glob = names.find_first_of("*?") != names.npos;
   bool any = false;
   for (const auto& param : all_) {
-    if (!param.name().starts_with(prefix)) continue;
+    if (glob ? !matches_glob(names, param.name()) : !param.name().starts_with(names)) continue;
     param.freeze(frozen);
     any = true;
   }
-  require<UsageError>(any, "freeze: no parameter's name begins with '{}'", prefix);
+  require<UsageError>(any, "freeze: no parameter's name {} '{}'", glob ? "matches" : "begins with", names);
 }
 
 std::string Params::summary() const {

@@ -93,8 +93,9 @@ class Params {
   void to(Dtype dtype);
   /// Draws every parameter anew, in order: for recipes that start all of them alike.
   void fill(const Init& init);
-  /// Freezes all parameters whose name begins with `prefix`. Errors: there is none.
-  void freeze(std::string_view prefix, bool frozen = true);
+  /// Freezes all parameters whose name begins with `names`; where that holds a `*` or `?`, all whose name it describes
+  /// (see core/glob.h): `params.freeze("lm.embedding")`, `params.freeze("*.b", false)`. Errors: there is none.
+  void freeze(std::string_view names, bool frozen = true);
   /// A table: name, shape, count; frozen ones marked; the total.
   std::string summary() const;
   Random& random() { return random_; }
