@@ -9,6 +9,7 @@ struct AdamOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
+  bool amsgrad = false;
   double weight_decay = 0;
   bool decay_matrices_only = false;  // spare parameters with fewer than two axes: biases
   bool lazy_rows = false;            // leave rows of a table that the step did not use (see Optimizer)
@@ -19,11 +20,15 @@ struct AdamOptions {
 ///     g' = g + decay w      m = β₁ m + (1 − β₁) g'      v = β₂ v + (1 − β₂) g'²
 ///     w = w − rate m̂ / (√v̂ + ε)      m̂ = m / (1 − β₁ᵏ)      v̂ = v / (1 − β₂ᵏ)
 ///
+/// With AMSGrad (Reddi, Kale and Kumar, 2018) the largest v so far stands for v in v̂.
 /// k counts the updates of that parameter: one without a gradient waits.
 class Adam : public Optimizer {
  public:
   /// Errors: a negative or infinite option; a β of 1 or more.
   explicit Adam(const AdamOptions& options = {});
+
+  /// Another β₁ from the next step on, from a schedule such as OneCycleRate's. Errors: it is not in [0, 1).
+  void set_beta1(double beta1);
 
  protected:
   Adam(std::string name, const AdamOptions& options, bool decoupled_decay);
@@ -32,7 +37,7 @@ class Adam : public Optimizer {
   void update(const Update& update) const override;
 
   double beta1_, beta2_, epsilon_;
-  bool decoupled_decay_;
+  bool amsgrad_;
 };
 
 struct AdamWOptions {
@@ -40,6 +45,7 @@ struct AdamWOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
+  bool amsgrad = false;
   double weight_decay = 0.01;
   bool decay_matrices_only = false;  // spare parameters with fewer than two axes: biases
   bool lazy_rows = false;            // leave rows of a table that the step did not use (see Optimizer)

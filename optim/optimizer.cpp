@@ -1,5 +1,4 @@
-#include <cmath>
-
+#include <unroll/core/glob.h>
 #include <unroll/optim/optimizer.h>
 
 namespace unroll {
@@ -9,7 +8,7 @@ bool same(const Param& a, const Param& b) { return &a.data() == &b.data(); }
 
 }  // namespace
 
-Optimizer::Optimizer(std::string name, std::vector<std::string> moments, const Common& options)
+Optimizer::Optimizer(std::string name, std::vector<Moment> moments, const Common& options)
     : name_(std::move(name)), moments_(std::move(moments)), common_(options) {
   require_option("rate", options.rate);
   require_option("weight_decay", options.weight_decay);
@@ -18,6 +17,14 @@ Optimizer::Optimizer(std::string name, std::vector<std::string> moments, const C
 void Optimizer::require_option(const char* option, double value, double limit) const {
   require<UsageError>(value >= 0 && value < limit, "{}: {} is {}; it must be at least 0 and below {}", name_, option,
                       value, limit);
+}
+
+Optimizer& Optimizer::group(std::string glob, const GroupOptions& options) {
+  require_option("rate_factor", options.rate_factor.value_or(1));
+  require_option("weight_decay", options.weight_decay.value_or(0));
+  groups_.push_back({std::move(glob), options});
+  groups_applied_ = false;
+  return *this;
 }
 
 void Optimizer::require_same(const Params& params) const {
@@ -31,12 +38,39 @@ void Optimizer::require_same(const Params& params) const {
   }
 }
 
-void Optimizer::step(Params& params, const Grads& grads, double rate) {
-  require_option("rate", rate);
+/// Makes a slot for each parameter that is new, and gives all of them the options of their groups.
+void Optimizer::take_in(const Params& params) {
   require_same(params);
+  if (groups_applied_ && slots_.size() == params.size()) return;
+  for (const Group& group : groups_) {
+    std::string names;
+    bool any = false;
+    for (const Param& param : params) {
+      any = any || matches_glob(group.glob, param.name());
+      names += (names.empty() ? "" : ", ") + param.name();
+    }
+    require<UsageError>(any, "{}: no parameter's name matches the group '{}'; there are: {}", name_, group.glob, names);
+  }
   for (auto param = params.begin() + static_cast<std::ptrdiff_t>(slots_.size()); param != params.end(); ++param) {
     slots_.push_back({*param, 0, {}});
   }
+  for (Slot& slot : slots_) {
+    for (const auto& [glob, options] : groups_) {
+      if (!matches_glob(glob, slot.param.name())) continue;
+      if (options.rate_factor) slot.own.rate_factor = options.rate_factor;
+      if (options.weight_decay) slot.own.weight_decay = options.weight_decay;
+    }
+  }
+  groups_applied_ = true;
+}
+
+Array Optimizer::start(const Moment& moment, const Array& value) const {
+  return moment.number ? Array::full({}, f64, moment.start) : Array::full(value.shape(), value.dtype(), moment.start);
+}
+
+void Optimizer::step(Params& params, const Grads& grads, double rate) {
+  require_option("rate", rate);
+  take_in(params);
   const FlushDenormals flush;  // the moments of a parameter that is no longer used fade into denormals
   grads.each([&](const Param& param, const Array& grad, const PooledList<Id>* rows) {
     const Index order = param.data().order;
@@ -46,12 +80,25 @@ void Optimizer::step(Params& params, const Grads& grads, double rate) {
     require(fits && grad.dtype() == value.dtype(), "{}: the gradient of '{}' is {} {} and the parameter {} {}", name_,
             param.name(), unroll::name(grad.dtype()), grad.shape(), unroll::name(value.dtype()), value.shape());
     Slot& slot = slots_[order];
-    if (slot.steps == 0) slot.moments.assign(moments_.size(), Array::zeros(value.shape(), value.dtype()));
-    for (Array& moment : slot.moments) moment = moment.to(value.dtype());
-    const double decay = common_.decay_matrices_only && value.ndim() < 2 ? 0 : common_.weight_decay;
+    for (Index i = 0; i < moments_.size(); ++i) {
+      if (slot.steps == 0) {
+        slot.moments.push_back(start(moments_[i], value));
+      } else if (!moments_[i].number) {
+        slot.moments[i] = slot.moments[i].to(value.dtype());
+      }
+    }
+    const bool spared = common_.decay_matrices_only && value.ndim() < 2;
+    const double decay = spared ? 0 : slot.own.weight_decay.value_or(common_.weight_decay);
+    const double own_rate = rate * slot.own.rate_factor.value_or(1);
     const bool rows_only = rows != nullptr && (common_.lazy_rows || (moments_.empty() && decay == 0));
-    update(
-        {value, rows_only ? grad : grads[param], slot.moments, ++slot.steps, rate, decay, rows_only ? rows : nullptr});
+    update({.value = value,
+            .grad = rows_only ? grad : grads[param],
+            .moments = slot.moments,
+            .number = ++slot.steps,
+            .rate = own_rate,
+            .decay = common_.decoupled_decay ? 0 : decay,
+            .keep = common_.decoupled_decay ? 1 - own_rate * decay : 1,
+            .rows = rows_only ? rows : nullptr});
   });
 }
 
@@ -63,34 +110,27 @@ OptimizerState Optimizer::state(const Params& params) const {
     const Index steps = order < slots_.size() ? slots_[order].steps : 0;
     state[param.name() + "/steps"] = Array::full({}, f64, static_cast<double>(steps));
     if (steps == 0) continue;
-    for (Index i = 0; i < moments_.size(); ++i) state[param.name() + "/" + moments_[i]] = slots_[order].moments[i];
+    for (Index i = 0; i < moments_.size(); ++i) state[param.name() + "/" + moments_[i].name] = slots_[order].moments[i];
   }
   return state;
 }
 
 void Optimizer::restore(const Params& params, OptimizerState state) {
-  const auto take = [&](const std::string& name, const Shape& shape) {
-    const auto entry = state.extract(name);
-    require<UsageError>(!entry.empty(), "{}: '{}' is missing in the saved state", name_, name);
-    const Array& array = entry.mapped();
-    require(array.shape() == shape, "{}: '{}' in the saved state is {}, expected {}", name_, name, array.shape(),
-            shape);
-    return array;
-  };
   std::vector<Slot> slots;
   for (const Param& param : params) {
-    const double steps = take(param.name() + "/steps", {}).item();
-    require<UsageError>(steps >= 0 && steps < 0x1p53 && steps == std::floor(steps),
-                        "{}: '{}/steps' in the saved state is {}, expected a number of steps", name_, param.name(),
-                        steps);
-    Slot& slot = slots.emplace_back(Slot{param, static_cast<Index>(steps), {}});
+    Slot& slot = slots.emplace_back(Slot{param, detail::take_count(state, name_, param.name() + "/steps"), {}});
     if (slot.steps == 0) continue;
-    for (const auto& moment : moments_) slot.moments.push_back(take(param.name() + "/" + moment, param.shape()));
+    for (const Moment& moment : moments_) {
+      const Shape shape = moment.number ? Shape{} : param.shape();
+      slot.moments.push_back(detail::take(state, name_, param.name() + "/" + moment.name, shape));
+      if (moment.number) slot.moments.back() = slot.moments.back().to(f64);
+    }
   }
   require<UsageError>(state.empty(),
                       "{}: the saved state holds '{}', which is not a moment of {} for any of the parameters", name_,
                       state.empty() ? "" : state.begin()->first, name_);
   slots_ = std::move(slots);
+  groups_applied_ = groups_.empty();
 }
 
 }  // namespace unroll

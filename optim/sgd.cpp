@@ -1,42 +1,45 @@
 #include <unroll/optim/sgd.h>
 
 namespace unroll {
-namespace {
-
-template <class T>
-void plain(Index n, T* __restrict w, const T* __restrict g, T rate, T decay) {
-  for (Index i = 0; i < n; ++i) w[i] -= rate * (g[i] + decay * w[i]);
-}
-
-template <class T>
-void heavy_ball(Index n, T* __restrict w, const T* __restrict g, T* __restrict v, T rate, T decay, T momentum) {
-  for (Index i = 0; i < n; ++i) {
-    v[i] = momentum * v[i] + (g[i] + decay * w[i]);
-    w[i] -= rate * v[i];
-  }
-}
-
-}  // namespace
 
 Sgd::Sgd(const SgdOptions& options)
-    : Optimizer("Sgd", options.momentum == 0 ? std::vector<std::string>{} : std::vector<std::string>{"momentum"},
+    : Optimizer("Sgd", options.momentum == 0 ? std::vector<Moment>{} : std::vector<Moment>{{"momentum"}},
                 {options.rate, options.weight_decay, options.decay_matrices_only, options.lazy_rows}),
-      momentum_(options.momentum) {
+      momentum_(options.momentum),
+      dampening_(options.dampening),
+      nesterov_(options.nesterov),
+      heavy_(options.momentum != 0) {
   require_option("momentum", momentum_);
+  require_option("dampening", dampening_);
+  require<UsageError>(dampening_ == 0 || (heavy_ && dampening_ <= 1),
+                      "Sgd: dampening is {} and momentum {}; it takes momentum, and is at most 1", dampening_,
+                      momentum_);
+  require<UsageError>(!nesterov_ || (heavy_ && dampening_ == 0),
+                      "Sgd: Nesterov's momentum takes momentum and no dampening; they are {} and {}", momentum_,
+                      dampening_);
+}
+
+void Sgd::set_momentum(double momentum) {
+  require_option("momentum", momentum);
+  require<UsageError>(heavy_, "Sgd: it was made without momentum, which cannot become {}", momentum);
+  momentum_ = momentum;
 }
 
 void Sgd::update(const Update& update) const {
-  dispatch(update.value.dtype(), [&]<class T>(T) {
-    const T rate = static_cast<T>(update.rate), decay = static_cast<T>(update.decay);
-    T* w = update.value.writable<T>();
-    const T* g = update.grad.data<T>();
-    if (momentum_ == 0) {
-      in_pieces(update, [&](Index i, Index j, Index n) { plain(n, w + i, g + j, rate, decay); });
-    } else {
-      T* v = update.moments[0].writable<T>();
-      const T momentum = static_cast<T>(momentum_);
-      in_pieces(update, [&](Index i, Index j, Index n) { heavy_ball(n, w + i, g + j, v + i, rate, decay, momentum); });
-    }
+  if (!heavy_) {
+    return each_element<0>(update, [&]<class T>(T) {
+      const auto [rate, decay] = factors<T>(update.rate, update.decay);
+      return [=](T& w, T g) { w -= rate * (g + decay * w); };
+    });
+  }
+  each_element<1>(update, [&]<class T>(T) {
+    const auto [rate, decay, momentum, rest] =
+        factors<T>(update.rate, update.decay, momentum_, update.number == 1 ? 1 : 1 - dampening_);
+    return [=, nesterov = nesterov_](T& w, T g, T& v) {
+      g += decay * w;
+      v = momentum * v + rest * g;
+      w -= rate * (nesterov ? g + momentum * v : v);
+    };
   });
 }
 
