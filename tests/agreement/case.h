@@ -115,6 +115,7 @@ void add_torch_trainings(Tasks& tasks);
 void add_keras_recurrent(Tasks& tasks);
 void add_keras_training(Tasks& tasks);
 void add_onnx_nodes(Tasks& tasks);
+void add_onnx_optimizers(Tasks& tasks);
 void add_onnx_recurrent(Tasks& tasks);
 
 }  // namespace unroll::agreement

@@ -1,6 +1,9 @@
 // Keras' optimizers and losses.
 #include <cmath>
 
+#include <unroll/optim/ftrl.h>
+#include <unroll/optim/lion.h>
+
 #include "losses.h"
 #include "optimizers.h"
 
@@ -38,12 +41,40 @@ void run_adam(Check& check) {
   });
 }
 
-void run_optimizer(Check& check) {
-  const Case& c = check.c;
+std::unique_ptr<Optimizer> keras_optimizer(const Case& c) {
+  const double rate = number(c, "learning_rate"), beta1 = number(c, "beta_1"), beta2 = number(c, "beta_2"),
+               epsilon = number(c, "epsilon"), momentum = number(c, "momentum");
   const std::string name = c.op.substr(std::string("keras.").size());
-  require<UsageError>(name == "SGD", "no optimizer like Keras' {}", name);
-  Sgd optimizer({.rate = number(c, "learning_rate"), .momentum = number(c, "momentum")});
-  run_trajectory(check, [&](Params& params, const Grads& grads) { optimizer.step(params, grads); });
+  if (name == "SGD") {
+    return std::make_unique<Sgd>(SgdOptions{.rate = rate, .momentum = momentum, .nesterov = c.flag("nesterov")});
+  }
+  if (name == "RMSprop") {
+    return std::make_unique<RmsProp>(RmsPropOptions{.rate = rate,
+                                                    .alpha = number(c, "rho"),
+                                                    .epsilon = epsilon,
+                                                    .epsilon_place = Epsilon::inside_root,
+                                                    .momentum = momentum,
+                                                    .centred = c.flag("centered")});
+  }
+  if (name == "Adamax") {  // its ε is added to u, where it changes less than the tolerance
+    return std::make_unique<Adamax>(AdamaxOptions{rate, beta1, beta2, epsilon});
+  }
+  if (name == "Nadam") { return std::make_unique<NAdam>(NAdamOptions{rate, beta1, beta2, epsilon, 1}); }
+  if (name == "Lion") return std::make_unique<Lion>(LionOptions{rate, beta1, beta2});
+  if (name == "Ftrl") {
+    require<UsageError>(number(c, "learning_rate_power") == -0.5, "Ftrl: another power than the root");
+    return std::make_unique<Ftrl>(FtrlOptions{.rate = rate,
+                                              .beta = number(c, "beta"),
+                                              .l1 = number(c, "l1_regularization_strength"),
+                                              .l2 = 2 * number(c, "l2_regularization_strength"),
+                                              .initial_accumulator = number(c, "initial_accumulator_value")});
+  }
+  throw UsageError("no optimizer like Keras' " + name);
+}
+
+void run_optimizer(Check& check) {
+  const auto optimizer = keras_optimizer(check.c);
+  run_trajectory(check, [&](Params& params, const Grads& grads) { optimizer->step(params, grads); });
 }
 
 /// Means over all targets; one class may count nothing.

@@ -4,26 +4,6 @@ namespace unroll::agreement {
 
 const std::vector<LeftOut>& left_out() {
   static const std::vector<LeftOut> all{
-      {"there is no momentum of Nesterov's kind and no dampening",
-       {"torch/optim/sgd_mom_damp", "torch/optim/sgd_nesterov", "torch/optim/sgd_nesterov_wd",
-        "torch/e2e/cls_bigru2_nesterov", "onnx/optim/test_nesterov_momentum"}},
-      {"there is no Adagrad, Adadelta, Adamax, NAdam, RAdam, Lion or Ftrl",
-       {"torch/optim/adagrad_plain", "torch/optim/adagrad_init", "torch/optim/adadelta_wd", "torch/optim/nadam_wd",
-        "torch/optim/nadam_psi", "torch/optim/adamax_plain", "torch/optim/radam_plain", "torch/optim/radam_dwd",
-        "torch/e2e/lm_lstm_adagrad", "torch/e2e/cls_rnn_adadelta", "keras/keras_optim/k_adamax",
-        "keras/keras_optim/k_nadam", "keras/keras_optim/k_ftrl", "keras/keras_optim/k_lion",
-        "onnx/optim/test_adagrad"}},
-      {"RMSprop is not centred, and its epsilon stands outside the root",
-       {"torch/optim/rmsprop_centered", "torch/optim/rmsprop_all", "keras/keras_optim/k_rmsprop",
-        "keras/keras_optim/k_rmsprop_mom_centered"}},
-      {"there is no AMSGrad", {"torch/optim/adam_amsgrad"}},
-      {"gradients are clipped by their 2-norm and by value",
-       {"torch/clip/norm_1", "torch/clip/norm_inf", "torch/clip/norm_p3"}},
-      {"there is no such schedule: steps at given places, cycles, plateaus",
-       {"torch/sched/multistep", "torch/sched/onecycle_linear", "torch/sched/onecycle_3phase",
-        "torch/sched/onecycle_nomom", "torch/sched/cyclic_tri", "torch/sched/cyclic_tri2", "torch/sched/cyclic_exp",
-        "torch/sched/plateau_min_abs", "torch/sched/plateau_max_rel", "torch/sched/plateau_minlr",
-        "torch/sched/plateau_cooldown"}},
       {"unroll refuses the mean, the largest element and the logarithm of a sum over no element, where others give NaN "
        "or an infinity",
        {"torch/reduce/mean_empty", "torch/loss/ce_empty_mean", "torch/loss/ce_mean_allignored",

@@ -16,9 +16,10 @@ namespace {
 
 Tasks all_tasks() {
   Tasks tasks;
-  for (const auto add : {add_torch_recurrent, add_torch_elementwise, add_torch_reductions, add_torch_shape,
-                         add_torch_losses, add_torch_optimizers, add_torch_schedules, add_torch_trainings,
-                         add_keras_recurrent, add_keras_training, add_onnx_nodes, add_onnx_recurrent}) {
+  for (const auto add :
+       {add_torch_recurrent, add_torch_elementwise, add_torch_reductions, add_torch_shape, add_torch_losses,
+        add_torch_optimizers, add_torch_schedules, add_torch_trainings, add_keras_recurrent, add_keras_training,
+        add_onnx_nodes, add_onnx_optimizers, add_onnx_recurrent}) {
     add(tasks);
   }
   return tasks;

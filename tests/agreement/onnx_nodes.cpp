@@ -5,8 +5,6 @@
 #include <cmath>
 #include <limits>
 
-#include <unroll/optim/adam.h>
-
 #include "reduction.h"
 
 namespace unroll::agreement {
@@ -170,44 +168,6 @@ void add_softmax(Nodes& nodes) {
   };
 }
 
-/// ONNX counts the updates from 0 and corrects nothing in that one: a state of ours that has made very many does the
-/// same. The inputs are the rate, the count, and for each parameter in turn x, g, and the two moments.
-void run_adam(Check& check) {
-  const Case& c = check.c;
-  const json& node = c.attrs["nodes"][0];
-  const auto input = [&](Index i) { return c.array("input/" + node[1][i].get<std::string>()); };
-  const auto output = [&](Index i) { return "output/" + node[2][i].get<std::string>(); };
-  require(input(1).item() == 0, "Adam: an update after the first");
-  const Index n = (node[1].size() - 2) / 4;
-  Params params(0, f64);
-  Grads grads;
-  OptimizerState state;
-  for (Index i = 0; i < n; ++i) {
-    const Array x = input(2 + i);
-    const Param p = Scope(params)("p" + std::to_string(i), x.shape(), zero);
-    p.set(x);
-    grads.insert(p, input(2 + n + i));
-    state[p.name() + "/steps"] = Array::full({}, f64, 1e6);
-    state[p.name() + "/first_moment"] = input(2 + 2 * n + i);
-    state[p.name() + "/second_moment"] = input(2 + 3 * n + i);
-  }
-  const json& a = node[3];
-  Adam optimizer({.rate = input(0).item(),
-                  .beta1 = a["alpha"],
-                  .beta2 = a["beta"],
-                  .epsilon = a["epsilon"],
-                  .weight_decay = a["norm_coefficient"]});
-  optimizer.restore(params, state);
-  optimizer.step(params, grads);
-  state = optimizer.state(params);
-  for (Index i = 0; i < n; ++i) {
-    const Param& p = *(params.begin() + static_cast<std::ptrdiff_t>(i));
-    check.compare(output(i), p.value());
-    check.compare(output(n + i), state.at(p.name() + "/first_moment"));
-    check.compare(output(2 * n + i), state.at(p.name() + "/second_moment"));
-  }
-}
-
 /// Runs the nodes of a case in order and compares what it names as outputs.
 void run(Check& check, const Nodes& nodes) {
   const Case& c = check.c;
@@ -266,7 +226,6 @@ void add_onnx_nodes(Tasks& tasks) {
     }
     tasks[fmt::format("onnx/{}/graph", group)] = [nodes](Check& check) { run(check, nodes); };
   }
-  tasks["onnx/optim/Adam"] = run_adam;
   tasks["onnx/grad/graph"] = [nodes](Check& check) { run_gradient(check, nodes); };
 }
 

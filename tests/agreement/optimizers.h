@@ -1,7 +1,12 @@
 // What the cases about optimizers share.
 #pragma once
 
+#include <unroll/optim/adadelta.h>
+#include <unroll/optim/adagrad.h>
 #include <unroll/optim/adam.h>
+#include <unroll/optim/adamax.h>
+#include <unroll/optim/nadam.h>
+#include <unroll/optim/radam.h>
 #include <unroll/optim/rmsprop.h>
 #include <unroll/optim/sgd.h>
 
