@@ -17,8 +17,9 @@ namespace unroll {
 
 /// What a group of parameters has of its own; what is not given stays what it is.
 struct GroupOptions {
-  std::optional<double> rate_factor;  // of the rate of each step, whether it is the option or comes from a schedule
-  std::optional<double> weight_decay;
+  std::optional<double> rate_factor =
+      {};  // of the rate of each step, whether it is the option or comes from a schedule
+  std::optional<double> weight_decay = {};
 };
 
 /// Any optimizer; `std::unique_ptr<Optimizer>` holds one that is chosen at run time. It serves one set of parameters.

@@ -99,7 +99,7 @@ struct InverseRootRate {
 /// `WarmUp{100, ExponentialRate{.rate = 1e-2, .factor = 0.999}}`.
 struct WarmUp {
   Index steps = 0;
-  Schedule then;
+  Schedule then = {};
   /// Errors: there is no schedule.
   double operator()(Index step) const;
 };

@@ -1,11 +1,22 @@
 // What the tests of the optimizers share.
 #pragma once
 
+#include <doctest/doctest.h>
+
+#include <array>
 #include <cmath>
 #include <memory>
 #include <vector>
 
+#include <unroll/optim/adadelta.h>
+#include <unroll/optim/adagrad.h>
 #include <unroll/optim/adam.h>
+#include <unroll/optim/adamax.h>
+#include <unroll/optim/asgd.h>
+#include <unroll/optim/ftrl.h>
+#include <unroll/optim/lion.h>
+#include <unroll/optim/nadam.h>
+#include <unroll/optim/radam.h>
 #include <unroll/optim/rmsprop.h>
 #include <unroll/optim/sgd.h>
 
@@ -34,15 +45,46 @@ inline Grads only(const Param& param, Array grad) {
   return grads;
 }
 
-/// Every optimizer, with every option at work.
-inline std::vector<std::unique_ptr<Optimizer>> all_optimizers() {
+/// Every optimizer, with every option at work; where they have it, with lazy rows.
+inline std::vector<std::unique_ptr<Optimizer>> all_optimizers(bool lazy = false) {
   std::vector<std::unique_ptr<Optimizer>> all;
-  all.push_back(std::make_unique<Sgd>(SgdOptions{.rate = 0.1, .weight_decay = 0.01}));
-  all.push_back(std::make_unique<Sgd>(SgdOptions{.rate = 0.1, .momentum = 0.9, .weight_decay = 0.01}));
-  all.push_back(std::make_unique<RmsProp>(RmsPropOptions{.rate = 0.1, .weight_decay = 0.01}));
-  all.push_back(std::make_unique<Adam>(AdamOptions{.rate = 0.1, .weight_decay = 0.01}));
-  all.push_back(std::make_unique<AdamW>(AdamWOptions{.rate = 0.1}));
+  const auto add = [&]<class T>(T optimizer) { all.push_back(std::make_unique<T>(std::move(optimizer))); };
+  add(Sgd({.rate = 0.1, .weight_decay = 0.01, .lazy_rows = lazy}));
+  add(Sgd({.rate = 0.1, .momentum = 0.9, .weight_decay = 0.01, .lazy_rows = lazy}));
+  add(Sgd({.rate = 0.1, .momentum = 0.9, .dampening = 0.5, .weight_decay = 0.01, .lazy_rows = lazy}));
+  add(Sgd({.rate = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 0.01, .lazy_rows = lazy}));
+  add(Adagrad({.rate = 0.1, .rate_decay = 0.1, .initial_accumulator = 0.5, .weight_decay = 0.01, .lazy_rows = lazy}));
+  add(Adadelta({.weight_decay = 0.01, .lazy_rows = lazy}));
+  add(RmsProp({.rate = 0.1, .weight_decay = 0.01, .lazy_rows = lazy}));
+  add(RmsProp({.rate = 0.1, .epsilon_place = Epsilon::inside_root, .momentum = 0.5, .lazy_rows = lazy}));
+  add(RmsProp({.rate = 0.1, .epsilon = 0.1, .centred = true, .weight_decay = 0.01, .lazy_rows = lazy}));
+  add(RmsProp({.rate = 0.1, .epsilon = 0.1, .momentum = 0.5, .centred = true, .lazy_rows = lazy}));
+  add(Adam({.rate = 0.1, .weight_decay = 0.01, .lazy_rows = lazy}));
+  add(Adam({.rate = 0.1, .beta2 = 0.5, .amsgrad = true, .lazy_rows = lazy}));
+  add(AdamW({.rate = 0.1, .lazy_rows = lazy}));
+  add(Adamax({.rate = 0.1, .beta2 = 0.5, .weight_decay = 0.01, .lazy_rows = lazy}));
+  add(NAdam({.rate = 0.1, .weight_decay = 0.01, .lazy_rows = lazy}));
+  add(NAdam({.rate = 0.1, .weight_decay = 0.01, .decoupled_decay = true, .lazy_rows = lazy}));
+  add(RAdam({.rate = 0.1, .beta2 = 0.8, .weight_decay = 0.01, .lazy_rows = lazy}));  // adaptive from step 6 on
+  add(RAdam({.rate = 0.1, .weight_decay = 0.01, .decoupled_decay = true, .lazy_rows = lazy}));
+  add(Lion({.rate = 0.1, .weight_decay = 0.01, .lazy_rows = lazy}));
+  add(Ftrl({.rate = 0.1, .beta = 0.5, .l1 = 0.1, .l2 = 0.1, .weight_decay = 0.01, .lazy_rows = lazy}));
+  if (!lazy) add(Asgd({.rate = 0.1, .lambda = 0.1, .t0 = 2, .weight_decay = 0.01}));  // it has no lazy rows
   return all;
+}
+
+/// On the quadratic of hand_values.h: w from 2, with gradient 3 (w − 0.25), as many steps as there are values.
+template <std::size_t steps>
+void check_path(Optimizer& optimizer, const std::array<double, steps>& want) {
+  for (const Dtype dtype : {f64, f32}) {
+    Params params(0, dtype);
+    const Param w = Scope(params)("w", {1, 1}, constant(2));
+    optimizer.restore(params, {{"w/steps", Array::zeros({}, f64)}});  // new again
+    for (const double value : want) {
+      optimizer.step(params, only(w, Array::full({1, 1}, dtype, 3 * (w.value().item() - 0.25))));
+      CHECK(w.value().item() == doctest::Approx(value).epsilon(dtype == f64 ? 1e-14 : 4e-6));
+    }
+  }
 }
 
 /// A matrix and a vector of sizes that fill no register, one of them more than one piece of a step's work.

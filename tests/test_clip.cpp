@@ -70,6 +70,30 @@ TEST_CASE("clip: what is not finite, as PyTorch treats it") {
   CHECK(std::isnan(nan[p.b].flat(0)));
 }
 
+TEST_CASE("clip: by other norms") {
+  for (const Dtype dtype : {f32, f64}) {
+    const Pair p(dtype);
+    const Grads grads = p.grads(2, -3, 6);
+    CHECK(grads.norm(1) == 11);
+    CHECK(grads.norm(2) == 7);
+    CHECK(grads.norm(infinity) == 6);
+    CHECK(grads.norm(3) == doctest::Approx(std::cbrt(8. + 27 + 216)).epsilon(1e-15));
+    const double exact = dtype == f64 ? 1e-14 : 1e-6;
+    CHECK(clip(grads, 1, 1)[p.a].flat(1) == doctest::Approx(-3 / 11.000001).epsilon(exact));
+    CHECK(clip(grads, 1, infinity)[p.a].flat(1) == doctest::Approx(-3 / 6.000001).epsilon(exact));
+    CHECK(clip(grads, 1, 3)[p.b].flat(0) == doctest::Approx(6 / (std::cbrt(251.) + 1e-6)).epsilon(exact));
+    CHECK(clip(grads, 11.1, 1)[p.b].flat(0) == 6);
+    CHECK(clip(grads, 6.1, infinity)[p.b].flat(0) == 6);
+  }
+  const Pair p;
+  for (const double norm : {1., 3., infinity}) {
+    CHECK(std::isnan(p.grads(1, std::nan(""), 5).norm(norm)));
+    CHECK(std::isnan(p.grads(std::nan(""), infinity, 5).norm(norm)));
+    CHECK(p.grads(1, -infinity, 5).norm(norm) == infinity);
+    CHECK(Grads().norm(norm) == 0);
+  }
+}
+
 TEST_CASE("clip_value: each element by itself") {
   for (const Dtype dtype : {f32, f64}) {
     const Pair p(dtype);
@@ -93,5 +117,8 @@ TEST_CASE("clip_value: each element by itself") {
 TEST_CASE("clip: wrong calls") {
   CHECK_THROWS_WITH_AS(clip({}, -1), "clip: max_norm is -1; it must be at least 0", UsageError);
   CHECK_THROWS_WITH_AS(clip({}, std::nan("")), "clip: max_norm is nan; it must be at least 0", UsageError);
+  CHECK_THROWS_WITH_AS(clip({}, 1, 0.5), "clip: p is 0.5; it must be at least 1", UsageError);
+  CHECK_THROWS_WITH_AS(clip({}, 1, std::nan("")), "clip: p is nan; it must be at least 1", UsageError);
+  CHECK_THROWS_WITH_AS(Grads().norm(0), "norm: p is 0; it must be at least 1", UsageError);
   CHECK_THROWS_WITH_AS(clip_value({}, -0.5), "clip_value: limit is -0.5; it must be at least 0", UsageError);
 }

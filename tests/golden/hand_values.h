@@ -112,5 +112,31 @@ inline constexpr std::array<double, 3> adam_decay{1.9000000001897532, 1.80019637
 // AdamW: w -= rate decay w first, then Adam's step with the plain g.
 inline constexpr std::array<double, 3> adamw{1.8980000001904762, 1.796303442219503, 1.6950628085727688};
 
+// The equations of the others stand in the headers of optim/. The options that are not the defaults of PyTorch, or of
+// the paper, are named.
+inline constexpr std::array<double, 3> sgd_dampened{1.4749999999999999, 0.7268749999999999, -0.053734375000000126};  // momentum 0.9, dampening 0.25
+inline constexpr std::array<double, 3> sgd_nesterov{1.0025, 0.1483249999999999, -0.3593027500000001};  // momentum 0.9
+inline constexpr std::array<double, 5> asgd{1.373, 0.9806982338566019, 0.7300463338942931, 0.5668367411462184, 0.45871959627044934};  // lambda 0.5, t0 1, decay
+inline constexpr std::array<double, 5> asgd_average{1.373, 0.9806982338566019, 0.7300463338942931, 0.6484415375202558, 0.585200890436987};
+inline constexpr std::array<double, 3> adagrad{1.9000000000019048, 1.8313987131339133, 1.7764606196203256};
+inline constexpr std::array<double, 3> adagrad_decays{1.9004470630838775, 1.8548141881666125, 1.8271105796470875};  // rate_decay 0.5, accumulator 0.25, decay
+inline constexpr std::array<double, 3> adadelta{1.9968377229134873, 1.9935960761444063, 1.990301933153137};  // rate 1
+inline constexpr std::array<double, 3> adadelta_decay{1.502235315409984, 1.002565342902357, 0.5965137496902227};  // rate 1, rho 0.5, epsilon 0.125, decay
+inline constexpr std::array<double, 3> rmsprop_centred{1.8000000007619048, 1.5800740798235753, 1.315019826372863};  // alpha 0.5
+inline constexpr std::array<double, 3> rmsprop_all{1.817391304347826, 1.528264265837575, 1.1653712800837632};  // and epsilon 0.25, momentum 0.5
+inline constexpr std::array<double, 3> rmsprop_inside{1.803532286715505, 1.4910317282043073, 1.0989452217774225};  // the same, inside the root
+inline constexpr std::array<double, 3> amsgrad{1.2500000014285715, 0.5386350304001877, -0.006582562603510248};  // rate 0.75, beta2 0.5
+inline constexpr std::array<double, 3> adamax{1.9000000001904762, 1.802910429595893, 1.7087758038457908};
+inline constexpr std::array<double, 3> adamax_decay{1.9086655112651647, 1.8160969012720285, 1.7226399056811499};  // betas 0.5 and 0.25, epsilon 0.5, decay
+inline constexpr std::array<double, 3> nadam{1.89435482236569, 1.8181836662273563, 1.7482242980914273};
+inline constexpr std::array<double, 3> nadam_decay{1.8855038801876658, 1.7881099407793164, 1.6935286412156545};  // betas 0.5 and 0.75, psi 1, decay
+inline constexpr std::array<double, 3> nadam_decoupled{1.89235482236569, 1.814334941586255, 1.7426386373247211};
+inline constexpr std::array<double, 8> radam{1.4749999999999999, 1.0328947368421053, 0.667260633132647, 0.3715468300250104, 0.13914033421148947, 0.11916558466660734, 0.09685186415869519, 0.07439418361965831};  // beta2 0.875
+inline constexpr std::array<double, 8> radam_decay{1.4729999999999999, 1.029487894736842, 0.6629633352107205, 0.3668001003800611, 0.1343120882829763, 0.11441170276955842, 0.09222866658534187, 0.06996331849420441};
+inline constexpr std::array<double, 8> radam_decoupled{1.4729999999999999, 1.0297375263157895, 0.6636224537729656, 0.36795160007838046, 0.13597456410015463, 0.11593004326889791, 0.09361495102900301, 0.07123251794715024};
+inline constexpr std::array<double, 3> lion{1.898, 1.796102, 1.694305898};  // decay
+inline constexpr std::array<double, 3> ftrl{1.7799311360593943, 1.71418038629369, 1.6609220542007037};
+inline constexpr std::array<double, 3> ftrl_all{1.5934039837617122, 1.537630940786334, 1.4909205517194413};  // beta 0.5, l1 0.25, l2 1
+
 }  // namespace unroll::golden
 // clang-format on

@@ -34,7 +34,7 @@ def sgd(rate, curvature, w, steps):
     return [Fraction(w) * (1 - Fraction(rate) * Fraction(curvature)) ** k for k in steps]
 
 
-# The optimizers below take three steps on f(w) = 3 (w - 0.25)^2 / 2 from w = 2.
+# The optimizers below take three steps (some take more) on f(w) = 3 (w - 0.25)^2 / 2 from w = 2.
 START, STEPS = Decimal(2), 3
 
 
@@ -75,6 +75,177 @@ def adam(rate, beta1, beta2, eps, decay, decoupled):
         w -= Decimal(rate) * (m / (ONE - b1 ** k)) / ((v / (ONE - b2 ** k)).sqrt() + Decimal(eps))
         path.append(w)
     return path
+
+
+def descent(step, steps=STEPS):
+    """The path of w when `step(k, w, g)` gives the next w, for k = 1, 2, …"""
+    w, path = START, []
+    for k in range(1, steps + 1):
+        w = step(k, w, slope(w))
+        path.append(w)
+    return path
+
+
+def moving(beta):
+    """A running mean that keeps `beta` of itself and starts at 0."""
+    mean = Decimal(0)
+
+    def update(x):
+        nonlocal mean
+        mean = Decimal(beta) * mean + (ONE - Decimal(beta)) * x
+        return mean
+
+    return update
+
+
+def damped(rate, mu, dampening, nesterov):
+    v = Decimal(0)
+
+    def step(k, w, g):
+        nonlocal v
+        v = g if k == 1 else Decimal(mu) * v + (ONE - Decimal(dampening)) * g
+        return w - Decimal(rate) * (g + Decimal(mu) * v if nesterov else v)
+
+    return descent(step)
+
+
+def asgd(rate, lam, alpha, t0, decay):
+    rate, lam, average, averages = Decimal(rate), Decimal(lam), Decimal(0), []
+
+    def step(k, w, g):
+        nonlocal average
+        eta = rate / (ONE + lam * rate * (k - 1)) ** Decimal(alpha)
+        w = (ONE - lam * eta) * w - eta * (g + Decimal(decay) * w)
+        average += (w - average) / max(1, k - 1 - t0)
+        averages.append(average)
+        return w
+
+    return descent(step, 5), averages
+
+
+def adagrad(rate, rate_decay, start, eps, decay):
+    s = Decimal(start)
+
+    def step(k, w, g):
+        nonlocal s
+        g += Decimal(decay) * w
+        s += g * g
+        return w - Decimal(rate) / (ONE + (k - 1) * Decimal(rate_decay)) * g / (s.sqrt() + Decimal(eps))
+
+    return descent(step)
+
+
+def adadelta(rate, rho, eps, decay):
+    s, d, eps, last = moving(rho), moving(rho), Decimal(eps), Decimal(0)
+
+    def step(k, w, g):
+        nonlocal last
+        g += Decimal(decay) * w
+        change = g * (last + eps).sqrt() / (s(g * g) + eps).sqrt()
+        last = d(change * change)
+        return w - Decimal(rate) * change
+
+    return descent(step)
+
+
+def rmsprop_centred(rate, alpha, eps, mu, inside):
+    s, c, eps, v = moving(alpha), moving(alpha), Decimal(eps), Decimal(0)
+
+    def step(k, w, g):
+        nonlocal v
+        square = s(g * g) - c(g) ** 2
+        v = Decimal(mu) * v + g / ((square + eps).sqrt() if inside else square.sqrt() + eps)
+        return w - Decimal(rate) * v
+
+    return descent(step)
+
+
+def amsgrad(rate, beta1, beta2, eps):
+    m, v, largest = moving(beta1), moving(beta2), Decimal(0)
+
+    def step(k, w, g):
+        nonlocal largest
+        largest = max(largest, v(g * g))
+        first = m(g) / (ONE - Decimal(beta1) ** k)
+        return w - Decimal(rate) * first / ((largest / (ONE - Decimal(beta2) ** k)).sqrt() + Decimal(eps))
+
+    return descent(step)
+
+
+def adamax(rate, beta1, beta2, eps, decay):
+    m, u = moving(beta1), Decimal(0)
+
+    def step(k, w, g):
+        nonlocal u
+        g += Decimal(decay) * w
+        u = max(Decimal(beta2) * u, abs(g) + Decimal(eps))
+        return w - Decimal(rate) * m(g) / ((ONE - Decimal(beta1) ** k) * u)
+
+    return descent(step)
+
+
+def nadam(rate, beta1, beta2, eps, psi, decay, decoupled):
+    m, v, product, rate = moving(beta1), moving(beta2), ONE, Decimal(rate)
+
+    def mu(k):
+        return Decimal(beta1) * (ONE - Decimal("0.96") ** (k * Decimal(psi)) / 2)
+
+    def step(k, w, g):
+        nonlocal product
+        if decoupled:
+            w -= rate * Decimal(decay) * w
+        else:
+            g += Decimal(decay) * w
+        product *= mu(k)
+        first = mu(k + 1) * m(g) / (ONE - product * mu(k + 1)) + (ONE - mu(k)) * g / (ONE - product)
+        return w - rate * first / ((v(g * g) / (ONE - Decimal(beta2) ** k)).sqrt() + Decimal(eps))
+
+    return descent(step)
+
+
+def radam(rate, beta1, beta2, eps, decay, decoupled):
+    m, v, rate, beta2 = moving(beta1), moving(beta2), Decimal(rate), Decimal(beta2)
+    limit = 2 / (ONE - beta2) - 1
+
+    def step(k, w, g):
+        if decoupled:
+            w -= rate * Decimal(decay) * w
+        else:
+            g += Decimal(decay) * w
+        first, second = m(g) / (ONE - Decimal(beta1) ** k), v(g * g)
+        rho = limit - 2 * k * beta2 ** k / (ONE - beta2 ** k)
+        if rho <= 5:
+            return w - rate * first
+        r = ((rho - 4) * (rho - 2) * limit / ((limit - 4) * (limit - 2) * rho)).sqrt()
+        return w - rate * r * first * (ONE - beta2 ** k).sqrt() / (second.sqrt() + Decimal(eps))
+
+    return descent(step, 8)
+
+
+def lion(rate, beta1, beta2, decay):
+    m = Decimal(0)
+
+    def step(k, w, g):
+        nonlocal m
+        c = Decimal(beta1) * m + (ONE - Decimal(beta1)) * g
+        m = Decimal(beta2) * m + (ONE - Decimal(beta2)) * g
+        return (ONE - Decimal(rate) * Decimal(decay)) * w - Decimal(rate) * (ONE if c > 0 else -ONE)
+
+    return descent(step)
+
+
+def ftrl(rate, beta, l1, l2, start):
+    n, z, rate, l1 = Decimal(start), Decimal(0), Decimal(rate), Decimal(l1)
+
+    def step(k, w, g):
+        nonlocal n, z
+        z += g - ((n + g * g).sqrt() - n.sqrt()) / rate * w
+        n += g * g
+        if abs(z) <= l1:
+            return Decimal(0)
+        return ((l1 if z > 0 else -l1) - z) / ((Decimal(beta) + n.sqrt()) / rate + Decimal(l2))
+
+    return descent(step)
 
 
 def number(x):
@@ -201,6 +372,32 @@ inline constexpr std::array<SgdQuadratic, {len(SGD_RUNS)}> sgd_quadratic{{{{
 
 // AdamW: w -= rate decay w first, then Adam's step with the plain g.
 {path_line("adamw", adam(rate, b1, b2, eps, decay, True))}
+
+// The equations of the others stand in the headers of optim/. The options that are not the defaults of PyTorch, or of
+// the paper, are named.
+{path_line("sgd_dampened", damped(rate, 0.9, 0.25, False))}  // momentum 0.9, dampening 0.25
+{path_line("sgd_nesterov", damped(rate, 0.9, 0, True))}  // momentum 0.9
+{path_line("asgd", asgd(rate, 0.5, 0.75, 1, decay)[0])}  // lambda 0.5, t0 1, decay
+{path_line("asgd_average", asgd(rate, 0.5, 0.75, 1, decay)[1])}
+{path_line("adagrad", adagrad(rate, 0, 0, 1e-10, 0))}
+{path_line("adagrad_decays", adagrad(rate, 0.5, 0.25, 1e-10, decay))}  // rate_decay 0.5, accumulator 0.25, decay
+{path_line("adadelta", adadelta(1, 0.9, 1e-6, 0))}  // rate 1
+{path_line("adadelta_decay", adadelta(1, 0.5, 0.125, decay))}  // rate 1, rho 0.5, epsilon 0.125, decay
+{path_line("rmsprop_centred", rmsprop_centred(rate, 0.5, eps, 0, False))}  // alpha 0.5
+{path_line("rmsprop_all", rmsprop_centred(rate, 0.5, 0.25, 0.5, False))}  // and epsilon 0.25, momentum 0.5
+{path_line("rmsprop_inside", rmsprop_centred(rate, 0.5, 0.25, 0.5, True))}  // the same, inside the root
+{path_line("amsgrad", amsgrad(0.75, b1, 0.5, eps))}  // rate 0.75, beta2 0.5
+{path_line("adamax", adamax(rate, b1, b2, eps, 0))}
+{path_line("adamax_decay", adamax(rate, 0.5, 0.25, 0.5, decay))}  // betas 0.5 and 0.25, epsilon 0.5, decay
+{path_line("nadam", nadam(rate, b1, b2, eps, 0.004, 0, False))}
+{path_line("nadam_decay", nadam(rate, 0.5, 0.75, eps, 1, decay, False))}  // betas 0.5 and 0.75, psi 1, decay
+{path_line("nadam_decoupled", nadam(rate, b1, b2, eps, 0.004, decay, True))}
+{path_line("radam", radam(rate, b1, 0.875, eps, 0, False))}  // beta2 0.875
+{path_line("radam_decay", radam(rate, b1, 0.875, eps, decay, False))}
+{path_line("radam_decoupled", radam(rate, b1, 0.875, eps, decay, True))}
+{path_line("lion", lion(rate, b1, 0.99, decay))}  // decay
+{path_line("ftrl", ftrl(rate, 0, 0, 0, 0.1))}
+{path_line("ftrl_all", ftrl(rate, 0.5, 0.25, 1, 0.1))}  // beta 0.5, l1 0.25, l2 1
 
 }}  // namespace unroll::golden
 // clang-format on
