@@ -68,6 +68,15 @@ TEST_CASE("the state's names and shapes") {
   CHECK(names(plain.state(other.params)) == Names{"layer.w/steps", "layer.b/steps"});
   CHECK(names(heavy.state(third.params)) ==
         Names{"layer.w/steps", "layer.w/momentum", "layer.b/steps", "layer.b/momentum"});
+
+  // A moment that is one number for each parameter stays in f64.
+  Model fourth(f32);
+  NAdam nadam;
+  fourth.train(nadam, 0, 3);
+  const Array product = nadam.state(fourth.params).at("layer.w/momentum_product");
+  const auto mu = [](double k) { return 0.9 * (1 - 0.5 * std::pow(0.96, k * 4e-3)); };
+  CHECK(product.shape() == Shape{});
+  CHECK(product.item() == doctest::Approx(mu(1) * mu(2) * mu(3)).epsilon(1e-15));
 }
 
 TEST_CASE("restore is strict, and an error changes nothing") {
