@@ -1,22 +1,37 @@
 #include <cmath>
 
 #include <unroll/core/gradcheck.h>
+#include <unroll/core/gradcheck_parts.h>
 
 namespace unroll {
-namespace {
 
-/// Σ r∘y in f64, element by element.
-double dot(const Array& r, const Array& y) {
+double detail::dot(const Array& r, const Array& y) {
   double sum = 0;
   for (Index i = 0, n = y.size(); i < n; ++i) sum += r.flat(i) * y.flat(i);
   return sum;
 }
-/// Σ r ∘ (moved − y): what did not change adds no rounding of its own.
-double change(const Array& r, const Array& moved, const Array& y) {
+double detail::change(const Array& r, const Array& moved, const Array& y) {
   double sum = 0;
   for (Index i = 0, n = y.size(); i < n; ++i) sum += r.flat(i) * (moved.flat(i) - y.flat(i));
   return sum;
 }
+
+Array detail::cotangent_for(const Tensor& y, Random& random) {
+  require(y.defined() && y.dtype() == f64,
+          "gradcheck: the result is {}; the check is done in f64 (inputs.to(f64), params.to(f64))",
+          y.defined() ? name(y.dtype()) : "empty");
+  return normal(1)(y.shape(), random);
+}
+
+double detail::relative_error(double a, double b, double y) {
+  return std::abs(a - b) / std::max({std::abs(a), std::abs(b), 1e-3 * std::max(1.0, std::abs(y))});
+}
+
+namespace {
+
+using detail::change;
+using detail::cotangent_for;
+using detail::dot;
 
 /// Tries the elements of one array: `set(i, v)` changes it, `value()` how far the scalar then is from `y`.
 template <class Set, class Value>
@@ -34,8 +49,7 @@ GradcheckRow check(std::string name, const Array& x, const Array& gradient, doub
     const double numeric = (8 * (moved(1) - moved(-1)) - (moved(2) - moved(-2))) / (12 * h);
     set(i, at);
     const double analytic = gradient.flat(i);
-    const double scale = std::max({std::abs(analytic), std::abs(numeric), 1e-3 * std::max(1.0, std::abs(y))});
-    const double error = std::abs(analytic - numeric) / scale;
+    const double error = detail::relative_error(analytic, numeric, y);
     if (k == 0 || !(error <= row.error)) {  // a NaN is the worst of all
       row.element = i;
       row.analytic = analytic;
@@ -46,13 +60,6 @@ GradcheckRow check(std::string name, const Array& x, const Array& gradient, doub
   }
   row.passed = row.error <= options.tolerance;
   return row;
-}
-
-Array cotangent_for(const Tensor& y, Random& random) {
-  require(y.defined() && y.dtype() == f64,
-          "gradcheck: the result is {}; the check is done in f64 (inputs.to(f64), params.to(f64))",
-          y.defined() ? name(y.dtype()) : "empty");
-  return normal(1)(y.shape(), random);
 }
 
 }  // namespace

@@ -91,4 +91,19 @@ GradcheckReport gradcheck(F f, std::initializer_list<Shape> shapes, const Gradch
 /// dropout must be off. A parameter the result does not depend on must have zero differences.
 GradcheckReport check_model(Params& params, const std::function<Tensor()>& y, const GradcheckOptions& options = {});
 
+struct DirectionOptions {
+  Index directions = 8;     ///< tried for each parameter
+  double tolerance = 1e-7;  ///< largest relative error that passes
+  double step = 1e-4;  ///< root mean square of the distances of the differences, times max(1, that of the parameter)
+  std::uint64_t seed = 1;
+};
+
+/// The same for models too large to try number by number: each parameter is moved along random directions d, all its
+/// numbers at once, and Σ g∘d compared with the difference of y along d, of fourth order. The directions are normal,
+/// and normalised to a root mean square of 1. Costs 4 · directions evaluations of `y` for each parameter, however many
+/// numbers that has. It finds which parameter's rule is wrong, be it for one number only, but not which number: a row's
+/// `element` is its worst direction. Requirements and errors as for check_model, and there must be a direction.
+GradcheckReport check_directions(Params& params, const std::function<Tensor()>& y,
+                                 const DirectionOptions& options = {});
+
 }  // namespace unroll
