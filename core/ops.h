@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include <unroll/core/named.h>
 #include <unroll/core/params.h>
 #include <unroll/core/pointwise.h>
 #include <unroll/core/record.h>

@@ -3,6 +3,7 @@
 
 #include <unroll/core/broadcast.h>
 #include <unroll/core/elementwise.h>
+#include <unroll/core/named.h>
 
 namespace unroll {
 namespace detail {
@@ -92,6 +93,38 @@ void apply(const F& f, const fused::Operands<N>& x, const std::array<const Array
   if (loop.tiles == 1) return apply_part<T, N, K>(f, from, to, loop.part(0), add);
   parallel_for(
       loop.tiles, [&](Index tile) { apply_part<T, N, K>(f, from, to, loop.part(tile), add); }, loop.large());
+}
+
+/// The values that f names, for all elements.
+template <class T, std::size_t N, class F>
+[[gnu::noinline]] std::vector<InnerValue> inner_values(const F& f, const fused::Operands<N>& x) {
+  constexpr Index lanes = xsimd::batch<T>::size;
+  const Index rows = x.shape.rows(), cols = x.shape.cols();
+  InnerRecorder recorder(x.shape, dtype_of<T>);
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    for (Index r = 0; r < rows; ++r) {
+      const std::array<const T*, N> in{x.in[I]->template raw<T>() + r * x.steps[I].row_step...};
+      for (Index c = 0; c < cols; c += lanes) {
+        const Index n = cols - c;
+        recorder.at(r, c, n);
+        f(Dual<T, 0>{Lane<T>(load(in[I] + c * x.steps[I].col_step, x.steps[I].col_step, n)), {}}...);
+        if (recorder.empty()) return;  // it names nothing
+      }
+    }
+  }(std::make_index_sequence<N>{});
+  return recorder.take();
+}
+
+/// Tells observers of the results and of what f names.
+template <std::size_t N, std::size_t K, class F>
+[[gnu::noinline, gnu::cold]] void tell(const char* op, const F& f, const fused::Operands<N>& operands,
+                                       const std::array<Tensor, N>& x, const std::array<Tensor, K>& results) {
+  std::array<const Tensor*, N> inputs;
+  for (std::size_t i = 0; i < N; ++i) inputs[i] = &x[i];
+  const auto inner = [&] {
+    return dispatch(x[0].dtype(), [&]<class T>(T) { return inner_values<T, N>(f, operands); });
+  };
+  computed(op, results, inputs, InnerNames(inner));
 }
 
 /// Everything backward needs: the lambda, the inputs, where their gradients go.
@@ -310,6 +343,8 @@ auto pointwise(const char* op, F f, const X&... inputs) {
       const NodeId node = tape->add(op, shape, dtype);
       result[k] = tape->tensor(std::move(out[k]), node);
     }
+    if (detail::observed()) [[unlikely]]
+      detail::tell(op, f, operands, x, result);
     std::array<Array, N> in;
     for (std::size_t i = 0; i < N; ++i) {
       in[i] = operands.in[i] == &x[i].value() ? std::move(x[i]).value() : std::move(operands.copies[i]);
@@ -319,6 +354,8 @@ auto pointwise(const char* op, F f, const X&... inputs) {
                static_cast<int>(K));
   } else {
     for (std::size_t k = 0; k < K; ++k) result[k] = Tensor(std::move(out[k]));
+    if (detail::observed()) [[unlikely]]
+      detail::tell(op, f, operands, x, result);
   }
   if constexpr (K == 1) {
     return std::move(result[0]);

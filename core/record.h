@@ -5,6 +5,7 @@
 #include <optional>
 #include <tuple>
 
+#include <unroll/core/observer.h>
 #include <unroll/core/tape.h>
 
 namespace unroll {
@@ -103,17 +104,27 @@ struct Pull {
   }
 };
 
+/// The result of an op, once observers have been told of it. Apart from the way without them, which moves nothing.
+template <class... X>
+[[gnu::noinline, gnu::cold]] Tensor told(const char* op, Tensor result, const X&... inputs) {
+  const std::array<const Tensor*, sizeof...(X)> all{&inputs...};
+  computed(op, {&result, 1}, all);
+  return result;
+}
+
 }  // namespace detail
 
 /// The result of an op. Recorded when a tape is in scope and an input is recorded; otherwise a plain constant.
 template <class... F>
 Tensor record(const char* op, Array value, Wrt<F>... inputs) {
   Tape* tape = Tape::current();
-  if (tape == nullptr) return Tensor(std::move(value));
+  if (tape == nullptr) {
+    return detail::observed() ? detail::told(op, std::move(value), inputs.input...) : Tensor(std::move(value));
+  }
   const std::array<NodeId, sizeof...(F)> nodes{tape->find(op, inputs.input)...};
   bool any = false;
   for (const NodeId node : nodes) any = any || node != no_node;
-  if (!any) return Tensor(std::move(value));
+  if (!any) return detail::observed() ? detail::told(op, std::move(value), inputs.input...) : Tensor(std::move(value));
   const NodeId self = tape->add(op, value.shape(), value.dtype());
   for (const NodeId node : nodes) {
     if (node != no_node) tape->use(node);
@@ -123,6 +134,8 @@ Tensor record(const char* op, Array value, Wrt<F>... inputs) {
     ((nodes[I] != no_node ? void(std::get<I>(pull.rules).emplace(std::move(inputs.rule))) : void()), ...);
   }(std::index_sequence_for<F...>{});
   tape->rule(self, std::move(pull));
+  if (detail::observed()) [[unlikely]]
+    return detail::told(op, tape->tensor(std::move(value), self), inputs.input...);
   return tape->tensor(std::move(value), self);
 }
 

@@ -48,6 +48,7 @@ void Tape::clear() {
     std::fill(memory_->leaf_table.begin(), memory_->leaf_table.end(), 0u);
   }
   memory_->block = memory_->used = 0;
+  memory_->notes.reset();
   count_ = 0;
 }
 
@@ -105,6 +106,8 @@ NodeId Tape::leaf(const Param& param) {
   m.leaves.push_back({data, param, id});
   m.leaf_table[s] = static_cast<std::uint32_t>(m.leaves.size());
   if (m.leaves.size() * 2 > capacity) m.rehash(capacity * 2);
+  if (detail::observed()) [[unlikely]]
+    detail::each_observer([&](detail::Observer& o) { o.used(param); });
   return id;
 }
 
@@ -208,6 +211,8 @@ Grads Tape::backward(const Tensor& y, const Array& cotangent) {
   require(cotangent.shape() == y.shape() && cotangent.dtype() == y.dtype(),
           "backward: the cotangent is {} {} and the tensor {} {}", name(cotangent.dtype()), cotangent.shape(),
           name(y.dtype()), y.shape());
+  if (detail::observed()) [[unlikely]]
+    detail::settle_observers();
   done_ = true;
   Memory& m = *memory_;
   Grads grads;
@@ -217,9 +222,12 @@ Grads Tape::backward(const Tensor& y, const Array& cotangent) {
   for (auto i = static_cast<NodeId>(count_); i-- > 0;) {
     Node& x = at(i);
     const bool is_leaf = leaf > 0 && m.leaves[leaf - 1].node == i;
-    std::optional<RowGrad> rows = is_leaf ? take_rows(i) : std::nullopt;
+    const bool by_rows = is_leaf && !(detail::observed() && detail::gradient_wanted(m.leaves[leaf - 1].data->name));
+    std::optional<RowGrad> rows = by_rows ? take_rows(i) : std::nullopt;
     if (x.pairs >= 0) run_products(i);
     if (x.rows >= 0 && !rows) run_rows(i);
+    if (detail::observed()) [[unlikely]]
+      report_gradient(i, is_leaf ? &m.leaves[leaf - 1].param : nullptr, rows ? &*rows : nullptr);
     if (x.watched) {
       // Nothing adds to it any more; but a part of something larger would keep all of that alive.
       Array grad = x.grad.defined() ? x.grad : Array::zeros(x.shape, x.dtype);
@@ -241,6 +249,8 @@ Grads Tape::backward(const Tensor& y, const Array& cotangent) {
       bool reached = false;
       for (NodeId k = 0; k < x.outputs; ++k) reached = reached || at(i + k).grad.defined();
       if (reached) x.rule->run(x.rule, *this, i);
+      if (reached && detail::observed()) [[unlikely]]
+        report_rule(i);
       x.rule->destroy(std::exchange(x.rule, nullptr));
       for (NodeId k = 1; k < x.outputs; ++k) at(i + k).grad = Array();
     }

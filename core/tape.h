@@ -21,6 +21,11 @@
 #endif
 
 namespace unroll {
+namespace detail {
+struct Note;
+struct Notes;
+}  // namespace detail
+
 // A program compiled for registers of another width than the library's must not link: its fused loops would lay out and
 // read vectors differently.
 inline namespace UNROLL_ABI {
@@ -98,6 +103,13 @@ class Tape {
   void give_rows(NodeId node, PooledList<Id> ids, Array g);
   const Shape& shape_of(NodeId node) const { return at(node).shape; }
 
+  // For observers (core/observer.h).
+  bool owns(const Tensor& x) const { return x.tape() == serial_ && x.recorded(); }
+  /// What is noted about a node; made at the first call.
+  detail::Note& note(NodeId node);
+  /// Backward keeps this node's gradient apart from those it is a part of.
+  void keep_apart(NodeId node) { at(node).watched = true; }
+
  private:
   struct Node {
     Array grad;
@@ -137,6 +149,9 @@ class Tape {
   void run_products(NodeId id);
   void run_rows(NodeId id);
   std::optional<RowGrad> take_rows(NodeId id);
+  void report_gradient(NodeId id, const Param* param, RowGrad* rows);
+  void report_rule(NodeId id);
+  const detail::Note* find_note(NodeId id) const;
   void clear();
 
   std::unique_ptr<Memory> memory_;  // lent by the thread, so that the next tape finds it warm

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include <unroll/core/observer.h>
 #include <unroll/core/tape.h>
 
 namespace unroll {
@@ -21,6 +22,8 @@ struct Tape::Memory {
   std::vector<Leaf> leaves;
   std::vector<std::uint32_t> leaf_table =
       std::vector<std::uint32_t>(64, 0);  // open addressing; 0 is empty, else index+1
+
+  std::unique_ptr<detail::Notes> notes;  // while somebody observes
 
   static constexpr Index block_bytes = Index{1} << 16;
   static thread_local std::vector<std::unique_ptr<Memory>> spare;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include <unroll/core/array.h>
+#include <unroll/core/observing.h>
 
 namespace unroll {
 
@@ -41,7 +42,11 @@ class Tensor {
     return value_.as<T>();
   }
   /// The only element. Errors: there are several.
-  double item() const { return value_.item(); }
+  double item() const {
+    if (detail::observed()) [[unlikely]]
+      detail::settle_observers();
+    return value_.item();
+  }
 
   bool recorded() const { return node_ != no_node; }
   std::uint64_t tape() const { return tape_; }

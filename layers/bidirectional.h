@@ -34,7 +34,11 @@ struct Bidirectional {
   Scanned<State> scan(const Tensor& xs, const State& state, const ScanOptions& options) const {
     ScanOptions other = options;
     other.reverse = !options.reverse;
-    auto there = unroll::scan(forward, xs, state.forward, options);
+    auto there = [&] {
+      const NameScope scope("forward");
+      return unroll::scan(forward, xs, state.forward, options);
+    }();
+    const NameScope scope("backward");
     auto back = unroll::scan(backward, xs, state.backward, other);
     return {concat({there.outputs, back.outputs}), {std::move(there.last), std::move(back.last)}};
   }

@@ -15,6 +15,7 @@
 //     Begun<State> begin(const Tensor& xs, const State& s) const;
 //                                                          what a scan, or one streamed step, starts from
 //     std::vector<Substitute> substitutes() const;         what stands in for parameters while it lasts
+//     static constexpr std::array names{"h", …};           in its State: what traces and hooks call its tensors
 #pragma once
 
 #include <concepts>

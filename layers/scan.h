@@ -4,6 +4,7 @@
 #include <numeric>
 #include <vector>
 
+#include <unroll/core/place.h>
 #include <unroll/layers/cell.h>
 
 namespace unroll {
@@ -63,6 +64,18 @@ S with_fields(const S& s, const std::vector<Tensor>& all) {
   return map_fields(s, [&](const Tensor&) { return all[i++]; });
 }
 
+/// Tells observers the tensors of a state after a step, by State::names, or as "state.0", "state.1", … without those.
+template <class State>
+[[gnu::noinline, gnu::cold]] void name_state(const State& state) {
+  Index k = 0;
+  each_field(state, [&](const Tensor& x) {
+    if constexpr (requires { State::names[0]; }) {
+      if (k < State::names.size()) return give_name(State::names[k++], x, {});
+    }
+    give_name("state." + std::to_string(k++), x, {});
+  });
+}
+
 /// xs [T, ...] as T tensors; those that nobody else holds may be written over by the step that each is moved to.
 std::vector<Tensor> steps_of(Tensor xs);
 
@@ -93,6 +106,7 @@ Scanned<typename C::State> scan_ragged(const C& cell, const Tensor& xs, typename
   if (!packing.sorted) {
     state = map_fields(state, [&](const Tensor& x) { return reordered(x, packing.order); });
   }
+  ScanFrame frame(steps, batch, options.reverse, packing.tokens);
   const Tensor packed = project(cell, rows(reshape(xs, {steps * batch, width}), packing.tokens));
   std::vector<Tensor> outputs;
   std::vector<std::vector<Tensor>> ended;  // the last states of sequences that have ended, the shortest first
@@ -108,9 +122,13 @@ Scanned<typename C::State> scan_ragged(const C& cell, const Tensor& xs, typename
       });
       alive = z.dim(0);
     }
+    frame.next(alive);
     state = cell.step(z, state);
+    if (observed()) [[unlikely]]
+      name_state(state);
     outputs.push_back(output(cell, state));
   }
+  frame.end();
   auto last = list_fields(state);
   for (Index field = 0; field < last.size(); ++field) {
     std::vector<Tensor> pieces{last[field]};
@@ -120,7 +138,7 @@ Scanned<typename C::State> scan_ragged(const C& cell, const Tensor& xs, typename
   }
   const Index hidden = outputs.back().dim(-1);
   outputs.push_back(Tensor::zeros({1, hidden}, xs.dtype()));  // what padding shows
-  return {rows(concat(outputs, 0), packing.places), with_fields(state, last)};
+  return {named("outputs", rows(concat(outputs, 0), packing.places)), with_fields(state, last)};
 }
 
 }  // namespace detail
@@ -142,24 +160,32 @@ Scanned<typename C::State> scan(const C& cell, const Tensor& xs, typename C::Sta
     state = std::move(start.state);
     std::vector<Tensor> outputs;
     outputs.reserve(xs.dim(0));
+    detail::ScanFrame frame(xs.dim(0), xs.dim(1), options.reverse);
     std::vector<Tensor> zs = detail::steps_of(project(cell, options.reverse ? flip(start.xs, 0) : start.xs));
     if constexpr (detail::has_output<C>) {
       for (Tensor& z : zs) {
+        frame.next(xs.dim(1));
         state = cell.step(std::move(z), state);
+        if (detail::observed()) [[unlikely]]
+          detail::name_state(state);
         outputs.push_back(cell.output(state));
       }
     } else {
       detail::OutputBlock block(output(cell, state), zs.size());
       state = keep_output(block, 0, std::move(state));
       for (Index t = 0; t < zs.size(); ++t) {
+        frame.next(xs.dim(1));
         auto next = cell.step(std::move(zs[t]), state);
+        if (detail::observed()) [[unlikely]]
+          detail::name_state(next);
         state = keep_output(block, t + 1, next);
         outputs.push_back(output(cell, state));
         if (t + 1 == zs.size()) state = std::move(next);  // a carried state must not hold the whole block
       }
     }
+    frame.end();
     const Tensor all = stack(outputs);
-    return {options.reverse ? flip(all, 0) : all, std::move(state)};
+    return {named("outputs", options.reverse ? flip(all, 0) : all), std::move(state)};
   }
 }
 
@@ -177,7 +203,11 @@ std::vector<typename C::State> scan_states(const C& cell, const Tensor& xs) {
   std::vector<typename C::State> states;
   [[maybe_unused]] const auto weights = substitutes(cell);
   auto start = begin(cell, xs, cell.zero_state(xs.dim(1)));
-  for (const Tensor& z : unstack(project(cell, start.xs))) states.push_back(start.state = cell.step(z, start.state));
+  detail::ScanFrame frame(xs.dim(0), xs.dim(1), false);
+  for (const Tensor& z : unstack(project(cell, start.xs))) {
+    frame.next(xs.dim(1));
+    states.push_back(start.state = cell.step(z, start.state));
+  }
   return states;
 }
 

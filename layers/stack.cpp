@@ -20,6 +20,7 @@ Stack::State Stack::step(const Tensor& x, const State& state) const {
   Tensor y = x;
   for (Index i = 0; i < layers.size(); ++i) {
     if (i > 0 && between) y = (*between)(y);
+    const NameScope scope(std::to_string(i));
     next.layers.push_back(layers[i].step(y, state.layers[i]));
     y = layers[i].output(next.layers[i]);
   }
@@ -39,6 +40,7 @@ Scanned<Stack::State> Stack::scan(const Tensor& xs, const State& state, const Sc
   Tensor ys = xs;
   for (Index i = 0; i < layers.size(); ++i) {
     if (i > 0 && between) ys = (*between)(ys);
+    const NameScope scope(std::to_string(i));
     auto scanned = unroll::scan(layers[i], ys, state.layers[i], options);
     ys = scanned.outputs;
     last.layers.push_back(std::move(scanned.last));

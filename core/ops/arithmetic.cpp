@@ -48,9 +48,10 @@ template <bool Minus, class F>
 Tensor add_or_subtract(const char* op, const F& f, Tensor a, Tensor b) {
   Array y = sum_of(op, f, a, b);
   Tape* tape = Tape::current();
-  if (tape == nullptr) return y;
+  if (tape == nullptr) return detail::observed() ? detail::told(op, std::move(y), a, b) : Tensor(std::move(y));
   const NodeId na = tape->find(op, a), nb = tape->find(op, b);
-  if (na == no_node && nb == no_node) return y;
+  if (na == no_node && nb == no_node)
+    return detail::observed() ? detail::told(op, std::move(y), a, b) : Tensor(std::move(y));
   const NodeId self = tape->add(op, y.shape(), y.dtype());
   for (const NodeId node : {na, nb}) {
     if (node != no_node) tape->use(node);
@@ -61,6 +62,8 @@ Tensor add_or_subtract(const char* op, const F& f, Tensor a, Tensor b) {
     tape->forwards_to(self, nb);
   }
   tape->rule(self, SumRule<Minus>{na, nb});
+  if (detail::observed()) [[unlikely]]
+    return detail::told(op, tape->tensor(std::move(y), self), a, b);
   return tape->tensor(std::move(y), self);
 }
 

@@ -9,6 +9,7 @@ namespace unroll {
 struct SimpleGru {
   struct State {
     Tensor c;  // [B, H]
+    static constexpr std::array names{"c"};
   };
 
   Param wx, wh, b;  // columns: u, c̃
@@ -28,9 +29,13 @@ struct SimpleGru {
   State step(Tensor z, const State& s) const { return step(std::move(z), s, s.c); }
   State step(Tensor z, const State& s, const Tensor& seen) const {
     auto [u, candidate] = split<2>(affine(seen, wh, std::move(z)));
-    return {pointwise(
-        "SimpleGru", [](auto u, auto n, auto c) { return c + sigmoid(u) * (tanh(n) - c); }, u, candidate, s.c)};
+    return {pointwise("SimpleGru", update, u, candidate, s.c)};
   }
+
+ private:
+  static constexpr auto update = [](auto u, auto n, auto c) {
+    return c + named<"u">(sigmoid(u)) * (named<"candidate">(tanh(n)) - c);
+  };
 };
 
 enum class Reset {
@@ -45,6 +50,7 @@ enum class Reset {
 struct Gru {
   struct State {
     Tensor c;  // [B, H]
+    static constexpr std::array names{"c"};
   };
 
   Param wx, wh, wc, b,
@@ -73,19 +79,20 @@ struct Gru {
     const std::vector<Tensor> parts = split(z, sizes);
     auto [u, r] = split<2>(affine(seen, wh, parts[0]));
     if (reset == Reset::before) {
-      const Tensor kept = pointwise(
-          "Gru", [](auto r, auto c) { return sigmoid(r) * c; }, r, seen);
-      return {pointwise(
-          "Gru", [](auto u, auto n, auto c) { return c + sigmoid(u) * (tanh(n) - c); }, u, affine(kept, wc, parts[1]),
-          s.c)};
+      const Tensor kept = pointwise("Gru", reset_c, r, seen);
+      return {pointwise("Gru", update, u, affine(kept, wc, parts[1]), s.c)};
     }
-    return {pointwise(
-        "Gru",
-        [](auto u, auto r, auto n, auto m, auto bc, auto c) {
-          return c + sigmoid(u) * (tanh(n + sigmoid(r) * (m + bc)) - c);
-        },
-        u, r, parts[1], matmul(seen, wc), bc, s.c)};
+    return {pointwise("Gru", update_and_reset, u, r, parts[1], matmul(seen, wc), bc, s.c)};
   }
+
+ private:
+  static constexpr auto reset_c = [](auto r, auto c) { return named<"r">(sigmoid(r)) * c; };
+  static constexpr auto update = [](auto u, auto n, auto c) {
+    return c + named<"u">(sigmoid(u)) * (named<"candidate">(tanh(n)) - c);
+  };
+  static constexpr auto update_and_reset = [](auto u, auto r, auto n, auto m, auto bc, auto c) {
+    return c + named<"u">(sigmoid(u)) * (named<"candidate">(tanh(n + named<"r">(sigmoid(r)) * (m + bc))) - c);
+  };
 };
 
 }  // namespace unroll

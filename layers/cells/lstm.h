@@ -22,6 +22,7 @@ struct LstmOptions {
 struct Lstm {
   struct State {
     Tensor h, c;  // [B, H] each
+    static constexpr std::array names{"h", "c"};
   };
 
   Param wx, wh, b;  // columns: i, f, g, o
@@ -49,12 +50,12 @@ struct Lstm {
 
  private:
   static constexpr auto textbook = [](auto i, auto f, auto g, auto o, auto c) {
-    auto next = sigmoid(f) * c + sigmoid(i) * tanh(g);
-    return std::tuple{sigmoid(o) * tanh(next), next};
+    auto next = named<"f">(sigmoid(f)) * c + named<"i">(sigmoid(i)) * named<"g">(tanh(g));
+    return std::tuple{named<"o">(sigmoid(o)) * tanh(next), next};
   };
   static constexpr auto notes = [](auto i, auto f, auto g, auto o, auto c) {
-    auto next = sigmoid(f) * c + sigmoid(i) * tanh(g);
-    return std::tuple{sigmoid(o) * next, next};
+    auto next = named<"f">(sigmoid(f)) * c + named<"i">(sigmoid(i)) * named<"g">(tanh(g));
+    return std::tuple{named<"o">(sigmoid(o)) * next, next};
   };
 };
 

@@ -16,6 +16,7 @@ enum class Peephole {
 struct PeepholeLstm {
   struct State {
     Tensor h, c;  // [B, H] each
+    static constexpr std::array names{"h", "c"};
   };
 
   Param wx, wh, b, pi, pf, po;  // columns: i, f, g, o
@@ -46,12 +47,12 @@ struct PeepholeLstm {
 
  private:
   static constexpr auto sees_new = [](auto i, auto f, auto g, auto o, auto c, auto pi, auto pf, auto po) {
-    auto next = sigmoid(f + pf * c) * c + sigmoid(i + pi * c) * tanh(g);
-    return std::tuple{sigmoid(o + po * next) * tanh(next), next};
+    auto next = named<"f">(sigmoid(f + pf * c)) * c + named<"i">(sigmoid(i + pi * c)) * named<"g">(tanh(g));
+    return std::tuple{named<"o">(sigmoid(o + po * next)) * tanh(next), next};
   };
   static constexpr auto sees_old = [](auto i, auto f, auto g, auto o, auto c, auto pi, auto pf, auto po) {
-    auto next = sigmoid(f + pf * c) * c + sigmoid(i + pi * c) * tanh(g);
-    return std::tuple{sigmoid(o + po * c) * tanh(next), next};
+    auto next = named<"f">(sigmoid(f + pf * c)) * c + named<"i">(sigmoid(i + pi * c)) * named<"g">(tanh(g));
+    return std::tuple{named<"o">(sigmoid(o + po * c)) * tanh(next), next};
   };
 };
 

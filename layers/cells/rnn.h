@@ -10,6 +10,7 @@ enum class Activation { tanh, relu };
 struct Rnn {
   struct State {
     Tensor a;  // [B, H]
+    static constexpr std::array names{"a"};
   };
 
   Param wx, wh, b;
