@@ -1,8 +1,10 @@
 // unroll: recurrent networks on a reverse-mode tape. This header is all of it.
 #pragma once
 
+#include <unroll/core/anomaly.h>
 #include <unroll/core/fast_paths.h>
 #include <unroll/core/gradcheck.h>
+#include <unroll/core/hooks.h>
 #include <unroll/core/map_fields.h>
 #include <unroll/core/ops.h>
 #include <unroll/core/substitute.h>
@@ -28,6 +30,7 @@
 #include <unroll/layers/linear.h>
 #include <unroll/layers/scan.h>
 #include <unroll/layers/stack.h>
+#include <unroll/layers/trace.h>
 #include <unroll/layers/wrappers.h>
 #include <unroll/optim/adadelta.h>
 #include <unroll/optim/adagrad.h>
