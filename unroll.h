@@ -21,11 +21,14 @@
 #include <unroll/data/windows.h>
 #include <unroll/io/checkpoint.h>
 #include <unroll/io/safetensors.h>
+#include <unroll/layers/attention.h>
+#include <unroll/layers/beam_search.h>
 #include <unroll/layers/bidirectional.h>
 #include <unroll/layers/cells.h>
 #include <unroll/layers/classifier.h>
 #include <unroll/layers/dropout.h>
 #include <unroll/layers/embedding.h>
+#include <unroll/layers/encoder_decoder.h>
 #include <unroll/layers/language_model.h>
 #include <unroll/layers/linear.h>
 #include <unroll/layers/scan.h>
@@ -49,6 +52,7 @@
 #include <unroll/optim/weight_average.h>
 #include <unroll/report/bleu.h>
 #include <unroll/report/edit_distance.h>
+#include <unroll/report/heatmap.h>
 #include <unroll/report/metrics.h>
 #include <unroll/report/naive_bayes.h>
 #include <unroll/report/ngram.h>
@@ -56,3 +60,4 @@
 #include <unroll/report/progress.h>
 #include <unroll/report/table.h>
 #include <unroll/report/terminal.h>
+#include <unroll/report/word_translation.h>

@@ -1,11 +1,9 @@
 #include <unroll/report/plot.h>
+#include <unroll/report/svg.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <fstream>
 #include <limits>
-#include <system_error>
 
 namespace unroll {
 
@@ -39,20 +37,6 @@ Plot::Axes Plot::axes(Index x_ticks, Index y_ticks) const {
           PlotAxis(bottom, top, {.scale = y_scale_, .ticks = y_ticks, .round_out = true})};
 }
 
-void Plot::save_svg(const std::filesystem::path& path) const {
-  std::filesystem::path beside = path;
-  beside += ".part";
-  errno = 0;
-  std::ofstream file(beside, std::ios::binary);
-  file << to_svg();
-  file.close();
-  std::error_code error(file ? 0 : errno, std::generic_category());
-  if (file) std::filesystem::rename(beside, path, error);
-  if (!file || error) {
-    std::error_code ignored;
-    std::filesystem::remove(beside, ignored);
-    throw FileError(fmt::format("{}: the plot cannot be written: {}", path.string(), error.message()));
-  }
-}
+void Plot::save_svg(const std::filesystem::path& path) const { save_picture(path, to_svg()); }
 
 }  // namespace unroll

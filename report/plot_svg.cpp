@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
-#include <string_view>
 
 #include <unroll/report/plot.h>
+#include <unroll/report/svg.h>
 #include <unroll/report/text_width.h>
 
 namespace unroll {
@@ -16,37 +16,6 @@ constexpr double width = 720, height = 420;
 constexpr double right = 24, bottom = 56;
 constexpr double letter = 8;  // about the width of a letter at 13 units, rather more
 constexpr std::array colours{"#2f81f7", "#e5701f", "#1f9d61", "#b06be0", "#e0487e", "#1a9ab0"};
-
-/// Text as XML content: markup escaped, and what XML cannot hold (control characters, broken UTF-8) replaced.
-std::string escaped(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    const CodePoint c = first_code_point(text);
-    switch (c.value) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case 0xFFFD:
-      case 0xFFFE:
-      case 0xFFFF:
-        out += "\xEF\xBF\xBD";
-        break;
-      default:
-        out += c.value < 0x20 ? std::string_view(" ") : text.substr(0, c.bytes);
-    }
-    text.remove_prefix(c.bytes);
-  }
-  return out;
-}
 
 }  // namespace
 
@@ -82,27 +51,27 @@ std::string Plot::to_svg() const {
 
   add(R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0} {1}" width="{0}" height="{1}" role="img">)", width,
       height);
-  add("<title>{}</title>", escaped(title_));
+  add("<title>{}</title>", xml_escaped(title_));
   add(R"(<g font-family="system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="13" fill="#7a828c">)");
   if (!title_.empty()) {
-    add(R"(<text x="{}" y="26" font-size="16" font-weight="600">{}</text>)", left, escaped(title_));
+    add(R"(<text x="{}" y="26" font-size="16" font-weight="600">{}</text>)", left, xml_escaped(title_));
   }
 
   for (const PlotAxis::Tick& tick : y_axis.ticks()) {
     const double y = y_of(tick.value);
     add(R"(<path d="M{} {:.1f}H{}" stroke="#7a828c" stroke-opacity="0.22"/>)", left, y, width - right);
-    add(R"(<text x="{}" y="{:.1f}" text-anchor="end">{}</text>)", left - 10, y + 4.5, escaped(tick.label));
+    add(R"(<text x="{}" y="{:.1f}" text-anchor="end">{}</text>)", left - 10, y + 4.5, xml_escaped(tick.label));
   }
   for (const PlotAxis::Tick& tick : x_axis.ticks()) {
     const double x = x_of(tick.value);
     add(R"(<path d="M{:.1f} {:.1f}V{}" stroke="#7a828c" stroke-opacity="0.22"/>)", x, top, height - bottom);
-    add(R"(<text x="{:.1f}" y="{}" text-anchor="middle">{}</text>)", x, height - bottom + 20, escaped(tick.label));
+    add(R"(<text x="{:.1f}" y="{}" text-anchor="middle">{}</text>)", x, height - bottom + 20, xml_escaped(tick.label));
   }
   add(R"(<path d="M{0} {1:.1f}V{2}H{3}" fill="none" stroke="#7a828c"/>)", left, top, height - bottom, width - right);
   add(R"(<text x="{}" y="{}" text-anchor="middle">{}</text>)", (left + width - right) / 2, height - 14,
-      escaped(x_label_));
+      xml_escaped(x_label_));
   add(R"svg(<text transform="translate(20 {:.1f}) rotate(-90)" text-anchor="middle">{}</text>)svg",
-      (top + height - bottom) / 2, escaped(y_label_));
+      (top + height - bottom) / 2, xml_escaped(y_label_));
 
   for (Index c = 0; c < curves_.size(); ++c) {
     const Curve& curve = curves_[c];
@@ -132,7 +101,7 @@ std::string Plot::to_svg() const {
     const auto [x, y] = legend[c];
     add(R"(<path d="M{:.1f} {:.1f}h20" stroke="{}" stroke-width="3" stroke-linecap="round"{}/>)", x + 2, y - 4.5,
         colour, dashes);
-    add(R"(<text x="{:.1f}" y="{:.1f}">{}</text>)", x + 30, y, escaped(curve.name));
+    add(R"(<text x="{:.1f}" y="{:.1f}">{}</text>)", x + 30, y, xml_escaped(curve.name));
   }
   svg += "</g>\n</svg>\n";
   return svg;
