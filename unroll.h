@@ -33,6 +33,7 @@
 #include <unroll/layers/linear.h>
 #include <unroll/layers/scan.h>
 #include <unroll/layers/stack.h>
+#include <unroll/layers/tagger.h>
 #include <unroll/layers/trace.h>
 #include <unroll/layers/wrappers.h>
 #include <unroll/optim/adadelta.h>
@@ -60,4 +61,5 @@
 #include <unroll/report/progress.h>
 #include <unroll/report/table.h>
 #include <unroll/report/terminal.h>
+#include <unroll/report/text_width.h>
 #include <unroll/report/word_translation.h>

@@ -104,6 +104,9 @@ inline void refuse(const CLI::App& app, const std::string& mode, const std::vect
 
 // ---- files
 
+/// A small text of this project: examples/data/<name>.
+inline std::string bundled(const std::string& name) { return std::string(UNROLL_EXAMPLE_DATA) + "/" + name; }
+
 /// Errors: nothing can be saved at `path`, or what would be lost is no model. Better told before training than after.
 inline void check_writable(const std::filesystem::path& path) {
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
