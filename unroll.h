@@ -17,6 +17,7 @@
 #include <unroll/data/pretokenise.h>
 #include <unroll/data/split.h>
 #include <unroll/data/text.h>
+#include <unroll/data/tune.h>
 #include <unroll/data/vocab.h>
 #include <unroll/data/windows.h>
 #include <unroll/io/checkpoint.h>
