@@ -17,9 +17,9 @@ namespace {
 struct Settings {
   Options options;
   std::string recipe = "default", file = "language-model.safetensors", resume, prefix, score;
-  std::vector<std::string> rank;
+  std::vector<std::string> rank, ban;
   std::optional<Index> length;  // of samples
-  bool sample = false;
+  bool sample = false, one_line = false;
   SamplingOptions sampling{.temperature = 0.8};
   double minutes = 0;
   Index threads = std::clamp<Index>(std::thread::hardware_concurrency(), 1, 2);
@@ -58,10 +58,16 @@ std::vector<Id> line_end(const Vocab& vocab) {
 std::string write(const Settings& s, const Model& model, const Vocab& vocab, Random& random) {
   SamplingOptions sampling = s.sampling;
   sampling.banned = {*vocab.unk()};
+  for (const std::string& text : s.ban) {
+    for (const Id id : vocab.encode(text)) sampling.banned.push_back(id);
+  }
   const bool by_words = vocab.kind() == Vocab::Kind::words;
   std::vector<Id> prefix = line_end(vocab);
   for (const Id id : vocab.encode(s.prefix)) prefix.push_back(id);
-  const std::vector<Id> written = model.generate(prefix, s.length.value_or(by_words ? 60 : 300), sampling, random);
+  const std::vector<Id> end = line_end(vocab);
+  const std::optional<Id> stop = s.one_line && !end.empty() ? std::optional(end[0]) : std::nullopt;
+  std::vector<Id> written = model.generate(prefix, s.length.value_or(by_words ? 60 : 300), sampling, random, stop);
+  if (stop && !written.empty() && written.back() == *stop) written.pop_back();
   return s.prefix + (by_words && !s.prefix.empty() ? " " : "") + vocab.decode(written) + "\n";
 }
 
@@ -303,6 +309,19 @@ void add_options(CLI::App& app, Settings& s) {
   app.add_option("--top-k", s.sampling.top_k, "Draw from the k most probable tokens only (0: from all).");
   app.add_option("--top-p", s.sampling.top_p, "Draw from the most probable tokens that reach this together.")
       ->check(in_range(1e-6, 1.0));
+  app.add_option("--min-p", s.sampling.min_p,
+                 "Draw from tokens at least so probable as this share of the most probable one's probability.")
+      ->check(in_range(0, 1));
+  app.add_option("--ban", s.ban, "Never write the characters, or the words, of this text; may be given several times.")
+      ->type_name("TEXT")
+      ->default_str("")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--repetition-penalty", s.sampling.repetition_penalty,
+                 "Above 1 what was written lately becomes less probable.")
+      ->check(in_range(0.01, 100));
+  app.add_flag("--one-line", s.one_line, "Let samples end where a line ends (at <eos>).");
   app.add_option("--score", s.score, "Nats, perplexity and bits per character of a text by a saved model.")
       ->type_name("FILE");
   app.add_option("--rank", s.rank,

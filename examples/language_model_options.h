@@ -12,7 +12,7 @@ using namespace unroll;
 /// All that a model file remembers of how it was made.
 struct Options {
   std::string data, valid, level = "char", cell = "lstm", optimizer = "adamw";
-  double held_out = 0.05, dropout = 0, uniform = 0, rate = 4e-3, decay = 0.01, clip = 1, epochs = 0;
+  double held_out = 0.05, dropout = 0, uniform = 0, rate = 4e-3, fall = 0.5, decay = 0.01, clip = 1, epochs = 0;
   Index min_count = 2, vocabulary = 10'000, hidden = 512, layers = 1, embed = 64, tied = 0, lanes = 32, steps = 32;
   Index warm_up = 100, halve_after = 0, updates = 0, seed = 1;
 
@@ -38,6 +38,7 @@ struct Options {
     f("rate", rate, "The highest learning rate.");
     f("warm-up", warm_up, "Updates until that rate is reached; then it falls along a cosine to 2 %.");
     f("halve-after", halve_after, "Instead of these two, halve the rate in each epoch after this one (0: do not).");
+    f("fall", fall, "What --halve-after leaves of the rate in each epoch, where it is not a half.");
     f("decay", decay, "Weight decay, on matrices only.");
     f("clip", clip, "The largest norm that all gradients together may have.");
     f("epochs", epochs, "Passes over the text, 2.5 say (0: ten, or what 8,729 updates read if that is less).");
@@ -47,16 +48,24 @@ struct Options {
 };
 
 inline const std::vector<std::string> cells{"rnn", "simple-gru", "gru", "lstm", "peephole-lstm"};
-inline const std::vector<std::string> recipes{"default", "shakespeare", "zaremba-small"};
+inline const std::vector<std::string> recipes{"default", "shakespeare", "zaremba-small", "zaremba-medium",
+                                              "tied-small"};
 
-/// The defaults: for four million characters, for one million, and for the Penn Treebank (Zaremba et al. 2014).
+/// The defaults: for four million characters, for one million, and for the Penn Treebank (Zaremba et al. 2014; the last
+/// is as small as the first of those, with dropout and tied weights).
 inline Options options_of_recipe(const std::string& name) {
   Options o;
   if (name == "shakespeare") {
     o.layers = 2, o.dropout = 0.3, o.rate = 3e-3, o.warm_up = 200, o.epochs = 10, o.held_out = 0.1;
-  } else if (name == "zaremba-small") {
+  } else if (name != "default") {
     o.level = "word", o.min_count = 1, o.layers = 2, o.hidden = o.embed = 200, o.lanes = o.steps = 20, o.uniform = 0.1;
     o.optimizer = "sgd", o.rate = 1, o.halve_after = 4, o.clip = 5, o.decay = 0, o.epochs = 13;
+    if (name == "zaremba-medium") {
+      o.hidden = o.embed = 650, o.steps = 35, o.uniform = 0.05, o.dropout = 0.5, o.epochs = 39;
+      o.halve_after = 6, o.fall = 1 / 1.2;
+    } else if (name == "tied-small") {
+      o.tied = 1, o.steps = 35, o.dropout = 0.3, o.halve_after = 0, o.warm_up = 1, o.epochs = 30;
+    }
   }
   return o;
 }

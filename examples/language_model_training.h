@@ -129,7 +129,9 @@ struct Training {
   double mean_loss() const { return loss / static_cast<double>(tokens); }
 
   double rate() const {
-    if (o.halve_after > 0) { return StepRate{o.rate, batches.size(), 0.5, (o.halve_after - 1) * batches.size()}(done); }
+    if (o.halve_after > 0) {
+      return StepRate{o.rate, batches.size(), o.fall, (o.halve_after - 1) * batches.size()}(done);
+    }
     return CosineRate{o.rate, 0.02 * o.rate, o.updates, std::min(o.warm_up, o.updates / 2)}(done);
   }
 

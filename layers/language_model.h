@@ -161,7 +161,7 @@ std::vector<Id> LanguageModel<C>::generate(const std::vector<Id>& prefix, Index 
   while (written.size() < length) {
     const Array& all = out.logits.value();
     for (Index i = 0; i < last.size(); ++i) last[i] = all.flat(all.size() - last.size() + i);
-    const Id id = sample(last, options, random);
+    const Id id = sample(last, options, random, written);
     written.push_back(id);
     if (stop && id == *stop) break;
     out = (*this)(Ids({id}, 1, 1), detach(out.last));

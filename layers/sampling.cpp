@@ -1,16 +1,31 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include <unroll/layers/sampling.h>
 
 namespace unroll {
 
-std::vector<double> sampling_distribution(std::span<const double> logits, const SamplingOptions& options) {
+std::vector<double> sampling_distribution(std::span<const double> given, const SamplingOptions& options,
+                                          std::span<const Id> written) {
   require<UsageError>(options.temperature >= 0, "sampling: a temperature of {}; it must not be negative",
                       options.temperature);
   require<UsageError>(options.top_p > 0 && options.top_p <= 1,
                       "sampling: top_p of {}; it must be above 0 and at most 1", options.top_p);
+  require<UsageError>(options.min_p >= 0 && options.min_p <= 1, "sampling: min_p of {}; it must be 0 … 1",
+                      options.min_p);
+  require<UsageError>(options.repetition_penalty > 0, "sampling: a repetition penalty of {}; it must be above 0",
+                      options.repetition_penalty);
+  std::vector<double> logits(given.begin(), given.end());
+  if (options.repetition_penalty != 1) {
+    const Index window = std::min(options.repetition_window, written.size());
+    for (const Id id : std::set<Id>(written.end() - static_cast<std::ptrdiff_t>(window), written.end())) {
+      if (id < 0 || static_cast<Index>(id) >= logits.size()) continue;
+      double& z = logits[static_cast<Index>(id)];
+      z = z > 0 ? z / options.repetition_penalty : z * options.repetition_penalty;
+    }
+  }
   std::vector<char> banned(logits.size(), 0);
   for (const Id id : options.banned) {
     if (id >= 0 && static_cast<Index>(id) < banned.size()) banned[static_cast<Index>(id)] = 1;
@@ -31,14 +46,15 @@ std::vector<double> sampling_distribution(std::span<const double> logits, const 
   for (const Index i : order) total += p[i] = std::exp((logits[i] - logits[order[0]]) / options.temperature);
   double kept = 0;
   Index n = 0;
-  while (n < order.size() && (n == 0 || kept < options.top_p * total)) kept += p[order[n++]];
+  const double least = options.min_p * p[order[0]];
+  while (n < order.size() && (n == 0 || (kept < options.top_p * total && p[order[n]] >= least))) kept += p[order[n++]];
   for (Index i = n; i < order.size(); ++i) p[order[i]] = 0;
   for (Index i = 0; i < n; ++i) p[order[i]] /= kept;
   return p;
 }
 
-Id sample(std::span<const double> logits, const SamplingOptions& options, Random& random) {
-  const std::vector<double> p = sampling_distribution(logits, options);
+Id sample(std::span<const double> logits, const SamplingOptions& options, Random& random, std::span<const Id> written) {
+  const std::vector<double> p = sampling_distribution(logits, options, written);
   double left = random.uniform();
   Index last = 0;
   for (Index i = 0; i < p.size(); ++i) {

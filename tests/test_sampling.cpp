@@ -109,3 +109,28 @@ TEST_CASE("options out of range are named") {
   CHECK_THROWS_WITH_AS(sampling_distribution(two, {.banned = {0, 1}}), "sampling: every one of 2 tokens is banned",
                        UsageError);
 }
+
+TEST_CASE("min_p keeps what is at least that share of the most probable token") {
+  check_near(sampling_distribution(logits_of(p), {.min_p = 0.49}), {0, 0.4 / 0.85, 0, 0.25 / 0.85, 0.2 / 0.85});
+  check_near(sampling_distribution(logits_of(p), {.min_p = 0.51}), {0, 0.4 / 0.65, 0, 0.25 / 0.65, 0});
+  check_near(sampling_distribution(logits_of(p), {.min_p = 1}), {0, 1, 0, 0, 0});
+  CHECK_THROWS_WITH(sampling_distribution(logits_of(p), {.min_p = 2}), "sampling: min_p of 2; it must be 0 … 1");
+}
+
+TEST_CASE("the repetition penalty divides positive logits and multiplies negative ones, of the last tokens written") {
+  const std::vector<double> logits{2, -1, 0.5};
+  const auto expected = [](const std::vector<double>& z) {
+    double total = 0;
+    for (const double v : z) total += std::exp(v);
+    std::vector<double> out;
+    for (const double v : z) out.push_back(std::exp(v) / total);
+    return out;
+  };
+  const std::vector<Id> written{2, 0, 1, 0};
+  check_near(sampling_distribution(logits, {.repetition_penalty = 2}, written), expected({1, -2, 0.25}));
+  check_near(sampling_distribution(logits, {.repetition_penalty = 2, .repetition_window = 2}, written),
+             expected({1, -2, 0.5}));
+  check_near(sampling_distribution(logits, {.repetition_penalty = 2}), expected(logits));
+  CHECK_THROWS_WITH(sampling_distribution(logits, {.repetition_penalty = 0}),
+                    "sampling: a repetition penalty of 0; it must be above 0");
+}
