@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <source_location>
 
-#include <unroll/core/lane.h>
+#include <unroll/core/dual.h>
 #include <unroll/core/observer.h>
 
 namespace unroll {
