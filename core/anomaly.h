@@ -24,8 +24,7 @@ struct AnomalyOptions {
 ///     Anomaly guard;
 ///     Tape tape;
 ///     adam.step(params, tape.backward(loss(batch)));
-///     // log: the value 'score' [32, 1] (model.cpp:31) of shape [32, 1] is -inf at [4, 0]; input [32, 1]; at time step
-///     t = 3 of T = 20
+///     // log: the value 'score' (model.cpp:31) of shape [32, 1] is -inf at [4, 0]; input [32, 1]; at time step t = 3 …
 ///
 /// Checked are the results of ops, with and without a tape; parameters, when a tape first uses them; the gradient that
 /// each op passes to each of its inputs; the gradients of parameters. Not checked is what ops only move (reshape,

@@ -84,6 +84,22 @@ TEST_CASE("check_directions: wrong rules of a matrix") {
   }));
 }
 
+TEST_CASE("check_directions: a row is the worst of its directions") {
+  Params params(1, f64);
+  const Param w = (params / "layer")("w", {20}, normal(1));
+  const auto row = [&](Index directions) {
+    return check_directions(params, [&] { return sum(tanh(spoilt(w, [](Array& g) { g.set_flat(3, 0); }))); },
+                            {.directions = directions})
+        .rows[0];
+  };
+  const GradcheckRow first = row(1), all = row(8);
+  CHECK(first.element == 0);
+  CHECK(all.element > 0);
+  CHECK(row(all.element).error < all.error);
+  CHECK(row(all.element + 1).error == all.error);
+  CHECK(first.error < all.error);
+}
+
 TEST_CASE("check_directions: what it refuses, and that it puts back what it moved") {
   Params params(1, f64);
   const Param w = (params / "layer")("w", {3}, normal(1));
