@@ -1,28 +1,11 @@
+#include <algorithm>
+
+#include <unroll/core/glob.h>
 #include <unroll/core/hooks.h>
 #include <unroll/core/tape.h>
 
 namespace unroll {
 namespace {
-
-/// Whether a name matches a pattern of `*` and `?`.
-bool matches(std::string_view pattern, std::string_view name) {
-  std::size_t p = 0, n = 0, star = pattern.npos, resume = 0;
-  while (n < name.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      resume = n;
-    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n])) {
-      ++p;
-      ++n;
-    } else if (star != pattern.npos) {  // the last star takes one character more
-      p = star + 1;
-      n = ++resume;
-    } else {
-      return false;
-    }
-  }
-  return pattern.find_first_not_of('*', p) == pattern.npos;
-}
 
 /// An array that a callback may keep: nobody writes to it later.
 Array to_keep(const Array& x) { return x.whole() ? x : x.copy(); }
@@ -45,19 +28,19 @@ void Hooks::add(const Tensor& x, Replace replace) {
 
 void Hooks::named(const detail::NamedValue& e) {
   for (Index i = 0; i < values_.size(); ++i) {  // a callback may add others
-    if (matches(values_[i].pattern, e.name)) Look(values_[i].look)(e.name, to_keep(e.value), time_of(e.place));
+    if (matches_glob(values_[i].pattern, e.name)) Look(values_[i].look)(e.name, to_keep(e.value), time_of(e.place));
   }
 }
 
 void Hooks::used(const Param& param) {
   for (Index i = 0; i < values_.size(); ++i) {
-    if (matches(values_[i].pattern, param.name())) Look(values_[i].look)(param.name(), param.value(), {});
+    if (matches_glob(values_[i].pattern, param.name())) Look(values_[i].look)(param.name(), param.value(), {});
   }
 }
 
 bool Hooks::wants_gradient(std::string_view name) const {
   return std::any_of(gradients_.begin(), gradients_.end(),
-                     [&](const OnGradient& hook) { return hook.node == no_node && matches(hook.pattern, name); });
+                     [&](const OnGradient& hook) { return hook.node == no_node && matches_glob(hook.pattern, name); });
 }
 
 void Hooks::gradient(const detail::GradientOf& of, Array& gradient) {
@@ -77,10 +60,10 @@ void Hooks::gradient(const detail::GradientOf& of, Array& gradient) {
       if (hook.tape == of.tape && hook.node == of.node) run(hook, "watched");
       continue;
     }
-    if (of.param != nullptr && matches(hook.pattern, of.param->name())) run(hook, of.param->name());
+    if (of.param != nullptr && matches_glob(hook.pattern, of.param->name())) run(hook, of.param->name());
     if (of.note == nullptr) continue;
     for (const auto& each : of.note->names) {
-      if (matches(hook.pattern, each.name)) run(hook, each.name);
+      if (matches_glob(hook.pattern, each.name)) run(hook, each.name);
     }
   }
 }

@@ -8,8 +8,8 @@
 
 namespace unroll {
 
-/// Callbacks that last as long as this object, on its thread. A pattern names values and parameters with their whole
-/// path; `*` stands for any characters, dots included, and `?` for one.
+/// Callbacks that last as long as this object, on its thread. Patterns are those of core/glob.h and describe the whole
+/// name, path included: `*` stands for any characters, dots too, and `?` for one.
 ///
 ///     Hooks hooks;
 ///     hooks.on_value("*.f", [&](std::string_view name, const Array& f) { … });

@@ -64,16 +64,26 @@ S with_fields(const S& s, const std::vector<Tensor>& all) {
   return map_fields(s, [&](const Tensor&) { return all[i++]; });
 }
 
-/// Tells observers the tensors of a state after a step, by State::names, or as "state.0", "state.1", … without those.
+/// Tells observers the tensors of a state after a step: by State::names, that of a state inside it too, and what has no
+/// name as "state.0", "state.1", …
+template <class S>
+void name_fields(const S& s, Index& unnamed) {
+  if constexpr (std::is_same_v<S, Tensor>) {
+    give_name("state." + std::to_string(unnamed++), s, {});
+  } else if constexpr (requires { S::names[0]; }) {
+    Index k = 0;
+    each_field(
+        s, [&](const Tensor& x) { k < S::names.size() ? give_name(S::names[k++], x, {}) : name_fields(x, unnamed); });
+  } else if constexpr (is_vector<S> || requires { std::tuple_size<S>::value; } || !std::is_aggregate_v<S>) {
+    each_field(s, [&](const Tensor& x) { name_fields(x, unnamed); });
+  } else {
+    std::apply([&](const auto&... field) { (name_fields(field, unnamed), ...); }, fields(s));
+  }
+}
 template <class State>
 [[gnu::noinline, gnu::cold]] void name_state(const State& state) {
-  Index k = 0;
-  each_field(state, [&](const Tensor& x) {
-    if constexpr (requires { State::names[0]; }) {
-      if (k < State::names.size()) return give_name(State::names[k++], x, {});
-    }
-    give_name("state." + std::to_string(k++), x, {});
-  });
+  Index unnamed = 0;
+  name_fields(state, unnamed);
 }
 
 /// xs [T, ...] as T tensors; those that nobody else holds may be written over by the step that each is moved to.

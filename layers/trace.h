@@ -71,11 +71,11 @@ class Tracer final : Observer {
 ///     const Trace t = trace(stack, xs, {.lengths = …});    t["0.f"], t["1.c"]; of a Bidirectional t["forward.f"]
 ///
 /// There are the values that the cell names with `named`, in steps, projections and pointwise lambdas; the tensors of
-/// the state after each step, by State::names or else as "state.0", "state.1", …; and each layer's "outputs". All are
-/// [T, B, …] at the times of the input, also of a reversed scan; beyond a sequence's end, and at steps without the
-/// value, they are zero. What has no axis of sequences is [T, …]; what was named outside of the steps stays as it was.
-/// A name that occurs several times in one step is "f", "f#2", "f#3", … Scans inside a step are left out. Values alone:
-/// needs no tape.
+/// the state after each step, by State::names (of states inside it too) or else as "state.0", "state.1", …; and each
+/// layer's "outputs". All are [T, B, …] at the times of the input, also of a reversed scan; beyond a sequence's end,
+/// and at steps without the value, they are zero. What has no axis of sequences is [T, …]; what was named outside of
+/// the steps stays as it was. A name that occurs several times in one step is "f", "f#2", "f#3", … Scans inside a step
+/// are left out. Values alone: needs no tape.
 template <class C>
 Trace trace(const C& cell, const Tensor& xs, const typename C::State& state, const ScanOptions& options = {}) {
   const detail::Tracer tracer;

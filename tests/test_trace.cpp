@@ -3,6 +3,7 @@
 
 #include <unroll/layers/stack.h>
 #include <unroll/layers/trace.h>
+#include <unroll/layers/wrappers.h>
 
 #include "layer_testing.h"
 
@@ -97,10 +98,11 @@ TEST_CASE("trace: every cell, both directions, with and without lengths: as its 
         const Trace whole = trace(cell, one_sequence(xs, b, steps), {.reverse = reverse});
         for (const auto& [each, value] : all) {
           CAPTURE(each);
-          REQUIRE(value.shape() == Shape{steps, batch, hidden});
+          const Index width = value.dim(-1);
+          REQUIRE(value.shape() == Shape{steps, batch, width});
           const Tensor own = one_sequence(value, b, steps);
           CHECK(distance(slice(own, 0, 0, lengths[b]), Tensor(alone[each])) < 1e-12);
-          CHECK(distance(slice(own, 0, lengths[b], steps), Tensor::zeros({steps - lengths[b], 1, hidden}, f64)) == 0);
+          CHECK(distance(slice(own, 0, lengths[b], steps), Tensor::zeros({steps - lengths[b], 1, width}, f64)) == 0);
           CHECK(distance(one_sequence(even[each], b, steps), Tensor(whole[each])) < 1e-12);
         }
       }
@@ -154,6 +156,18 @@ TEST_CASE("trace: stacks and both directions have a path") {
   const Trace back = trace(second.backward, alone.outputs, {.lengths = options.lengths, .reverse = true});
   CHECK(same_bits(t["1.backward.u"], back["u"]));
   CHECK(same_bits(Tensor(t["1.backward.outputs"]), slice(t.outputs, -1, hidden, 2 * hidden)));
+}
+
+TEST_CASE("trace: the states of wrapped cells") {
+  Params params(1, f64);
+  const Residual<Lstm> residual(params / "residual", hidden, hidden);
+  const Tensor xs = random_array({steps, batch, hidden}, 2);
+  const Trace t = trace(residual, xs);
+  CHECK(names_of(t) == std::vector<std::string>{"c", "f", "g", "h", "i", "o", "outputs", "state.0"});
+  CHECK(same_bits(t["state.0"], t.outputs));
+  CHECK(distance((xs + Tensor(t["h"])).value(), t.outputs) < 1e-14);
+  const VariationalDropout dropped(params / "dropout", residual, {.output = 0.5});
+  CHECK(same_bits(trace(dropped, xs)["c"], t["c"]));  // its masks are [B, 0] outside of training
 }
 
 TEST_CASE("trace: whole models, name scopes, scans inside a step") {

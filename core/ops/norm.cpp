@@ -170,16 +170,24 @@ Tensor normalized(const char* op, const Tensor& x, const Tensor& gain, const Ten
       }
     });
   });
+  const auto told = [&](const Tensor& result) {
+    std::vector<const Tensor*> inputs;
+    for (const Tensor* each : {&x, &gain, &bias}) {
+      if (each->defined()) inputs.push_back(each);
+    }
+    detail::computed(op, {&result, 1}, inputs);
+    return result;
+  };
   Tape* tape = Tape::current();
-  if (tape == nullptr) return y;
+  if (tape == nullptr) return detail::observed() ? told(y) : Tensor(y);
   const std::array nodes{tape->find(op, x), tape->find(op, gain), tape->find(op, bias)};
-  if (nodes == std::array{no_node, no_node, no_node}) return y;
+  if (nodes == std::array{no_node, no_node, no_node}) return detail::observed() ? told(y) : Tensor(y);
   const NodeId self = tape->add(op, y.shape(), y.dtype());
   for (const NodeId node : nodes) {
     if (node != no_node) tape->use(node);
   }
   tape->rule(self, NormRule{op, nodes[0], nodes[1], nodes[2], in, gain.value(), stats, centred});
-  return tape->tensor(y, self);
+  return detail::observed() ? told(tape->tensor(y, self)) : tape->tensor(y, self);
 }
 
 bool one_for_each_column(const Tensor& x, const Tensor& numbers) {

@@ -10,6 +10,7 @@ namespace unroll {
 struct CoupledLstm {
   struct State {
     Tensor h, c;  // [B, H] each
+    static constexpr std::array names{"h", "c"};
   };
 
   Param wx, wh, b;  // columns: i, g, o
@@ -32,8 +33,8 @@ struct CoupledLstm {
     auto [h, c] = pointwise(
         "CoupledLstm",
         [](auto i, auto g, auto o, auto c) {
-          auto next = c + sigmoid(i) * (tanh(g) - c);
-          return std::tuple{sigmoid(o) * tanh(next), next};
+          auto next = c + named<"i">(sigmoid(i)) * (named<"g">(tanh(g)) - c);
+          return std::tuple{named<"o">(sigmoid(o)) * tanh(next), next};
         },
         i, g, o, s.c);
     return {h, c};

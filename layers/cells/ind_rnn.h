@@ -10,6 +10,7 @@ namespace unroll {
 struct IndRnn {
   struct State {
     Tensor a;  // [B, H]
+    static constexpr std::array names{"a"};
   };
 
   Param wx, u, b;  // u is [H]

@@ -12,6 +12,7 @@ namespace unroll {
 struct LayerNormLstm {
   struct State {
     Tensor h, c;  // [B, H] each
+    static constexpr std::array names{"h", "c"};
   };
 
   Param wx, wh, b, gx, gh, gc, bc;  // columns of wx, wh, b, gx, gh: i, f, g, o
@@ -36,10 +37,13 @@ struct LayerNormLstm {
     const Tensor none = Tensor::zeros(b.shape(), b.dtype());
     auto [i, f, g, o] = split<4>(std::move(z) + layer_norm(matmul(s.h, wh), gh, none));
     const Tensor c = pointwise(
-        "LayerNormLstm", [](auto i, auto f, auto g, auto c) { return sigmoid(f) * c + sigmoid(i) * tanh(g); }, i, f, g,
-        s.c);
+        "LayerNormLstm",
+        [](auto i, auto f, auto g, auto c) {
+          return named<"f">(sigmoid(f)) * c + named<"i">(sigmoid(i)) * named<"g">(tanh(g));
+        },
+        i, f, g, s.c);
     const Tensor h = pointwise(
-        "LayerNormLstm", [](auto o, auto c) { return sigmoid(o) * tanh(c); }, o, layer_norm(c, gc, bc));
+        "LayerNormLstm", [](auto o, auto c) { return named<"o">(sigmoid(o)) * tanh(c); }, o, layer_norm(c, gc, bc));
     return {h, c};
   }
 };

@@ -9,6 +9,7 @@ namespace unroll {
 struct Mgu {
   struct State {
     Tensor h;  // [B, H]
+    static constexpr std::array names{"h"};
   };
 
   Param wx, wh, wc, b;  // columns of wx and b: f, h̃
@@ -33,7 +34,8 @@ struct Mgu {
     const Tensor kept = pointwise(
         "Mgu", [](auto f, auto h) { return sigmoid(f) * h; }, f, seen);
     return {pointwise(
-        "Mgu", [](auto f, auto n, auto h) { return h + sigmoid(f) * (tanh(n) - h); }, f, affine(kept, wc, zh), s.h)};
+        "Mgu", [](auto f, auto n, auto h) { return h + named<"f">(sigmoid(f)) * (named<"candidate">(tanh(n)) - h); }, f,
+        affine(kept, wc, zh), s.h)};
   }
 };
 

@@ -10,6 +10,7 @@ namespace unroll {
 struct MinGru {
   struct State {
     Tensor h;  // [B, H]
+    static constexpr std::array names{"h"};
   };
   /// There is nothing in the recurrence that dropout of h could act on.
   static constexpr bool recurrent_products = false;
@@ -29,7 +30,7 @@ struct MinGru {
   State step(const Tensor& z, const State& s) const {
     auto [gate, candidate] = split<2>(z);
     return {pointwise(
-        "MinGru", [](auto z, auto n, auto h) { return h + sigmoid(z) * (n - h); }, gate, candidate, s.h)};
+        "MinGru", [](auto z, auto n, auto h) { return h + named<"z">(sigmoid(z)) * (n - h); }, gate, candidate, s.h)};
   }
 };
 

@@ -11,6 +11,7 @@ struct ProjectedLstm {
   struct State {
     Tensor h;  // [B, P]
     Tensor c;  // [B, H]
+    static constexpr std::array names{"h", "c"};
   };
 
   Param wx, wh, wr, b;  // columns: i, f, g, o; wh is [P, 4H], wr [H, P]
@@ -33,8 +34,8 @@ struct ProjectedLstm {
     auto [h, c] = pointwise(
         "ProjectedLstm",
         [](auto i, auto f, auto g, auto o, auto c) {
-          auto next = sigmoid(f) * c + sigmoid(i) * tanh(g);
-          return std::tuple{sigmoid(o) * tanh(next), next};
+          auto next = named<"f">(sigmoid(f)) * c + named<"i">(sigmoid(i)) * named<"g">(tanh(g));
+          return std::tuple{named<"o">(sigmoid(o)) * tanh(next), next};
         },
         i, f, g, o, s.c);
     return {matmul(h, wr), c};
