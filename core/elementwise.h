@@ -43,7 +43,7 @@ auto cos(const Dual<T, A>& x) {
 }
 template <class T, unsigned A>
 auto erf(const Dual<T, A>& x) {
-  return detail::chain(x, erf(x.v), (2 * std::numbers::inv_sqrtpi) * exp(-x.v * x.v));
+  return detail::chain(x, erf(x.v), (2 * std::numbers::inv_sqrtpi) * Lane<T>(simd::exp_of_square(x.v.v, T(1))));
 }
 template <class T, unsigned A>
 auto log1p(const Dual<T, A>& x) {
@@ -203,16 +203,15 @@ auto silu(const Dual<T, A>& x) {
 }
 
 // ---- gelu
-/// x Φ(x) with the normal distribution's Φ(x) = erfc(−x/√2) / 2.
+/// x Φ(x) with the normal distribution's Φ.
 template <class T>
 Lane<T> gelu(Lane<T> x) {
-  const Lane<T> phi = 0.5 * Lane<T>(simd::erfc((x * (-0.5 * std::numbers::sqrt2)).v));
-  return detail::vanishing(x, phi);
+  return detail::vanishing(x, Lane<T>(simd::normal_below(x.v)));
 }
 template <class T, unsigned A>
 auto gelu(const Dual<T, A>& x) {
-  const Lane<T> phi = 0.5 * Lane<T>(simd::erfc((x.v * (-0.5 * std::numbers::sqrt2)).v));
-  const Lane<T> density = (0.5 * std::numbers::sqrt2 * std::numbers::inv_sqrtpi) * exp(-0.5 * x.v * x.v);
+  const Lane<T> phi = simd::normal_below(x.v.v), e = simd::exp_of_square(x.v.v, T(0.5));
+  const Lane<T> density = (0.5 * std::numbers::sqrt2 * std::numbers::inv_sqrtpi) * e;
   return detail::chain(x, detail::vanishing(x.v, phi), phi + detail::vanishing(x.v, density));
 }
 namespace detail {

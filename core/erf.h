@@ -1,5 +1,5 @@
-// The error function and its complement, to a few units in the last place: xsimd 8's erf is off by up to 68 in f64, and
-// NaN for very large x.
+// The error function and the normal distribution, to a few units in the last place: xsimd 8's erf is off by up to 68 in
+// f64, and NaN for very large x.
 #pragma once
 
 #include <unroll/core/simd.h>
@@ -41,30 +41,47 @@ template <class T>
 xsimd::batch<T> erf_near(xsimd::batch<T> x) {
   return xsimd::fma(x, polynomial(x * x, ErfTables<T>::near), x);
 }
-/// erfc x for x ≥ ½. The rounding of x², which exp would magnify, is made up for.
+/// exp x² erfc x for x ≥ ½, up to the largest x of which erfc is not 0.
 template <class T>
-xsimd::batch<T> erfc_tail(xsimd::batch<T> x) {
+xsimd::batch<T> erfc_scaled(xsimd::batch<T> x) {
   using V = xsimd::batch<T>;
-  x = xsimd::select(x > V(ErfTables<T>::largest), V(ErfTables<T>::largest), x);  // keeps NaN
-  const V square = x * x, rest = fused_minus(x, x, square), e = xsimd::exp(-square);
-  return (e - e * rest) * polynomial((x - V(3)) / (x + V(3)), ErfTables<T>::tail) / (V(1) + x + x);
+  return polynomial((x - V(3)) / (x + V(3)), ErfTables<T>::tail) / (V(1) + x + x);
+}
+/// x for x < bound, bound beyond; keeps NaN.
+template <class T>
+xsimd::batch<T> at_most(xsimd::batch<T> x, T bound) {
+  using V = xsimd::batch<T>;
+  return xsimd::select(x > V(bound), V(bound), x);
 }
 
 }  // namespace detail
+
+/// exp(−s x²) for an s that is a power of 2. The rounding of x², which exp would magnify, is made up for.
+template <class T>
+xsimd::batch<T> exp_of_square(xsimd::batch<T> x, T s) {
+  using V = xsimd::batch<T>;
+  x = detail::at_most(xsimd::abs(x), detail::ErfTables<T>::largest * 2);
+  const V square = x * x, rest = fused_minus(x, x, square), e = xsimd::exp(-square * V(s));
+  return e * (V(1) - rest * V(s));
+}
 
 /// 2/√π ∫₀ˣ exp −t² dt
 template <class T>
 xsimd::batch<T> erf(xsimd::batch<T> x) {
   using V = xsimd::batch<T>;
-  const V size = xsimd::abs(x), far = V(1) - detail::erfc_tail(size);
+  const V size = detail::at_most(xsimd::abs(x), detail::ErfTables<T>::largest);
+  const V far = V(1) - exp_of_square(size, T(1)) * detail::erfc_scaled(size);
   return xsimd::select(size <= V(1), detail::erf_near(x), xsimd::select(x < V(0), -far, far));
 }
-/// 1 − erf x, exact where that is tiny.
+/// The normal distribution's Φ(x) = erfc(−x/√2) / 2, exact where that is tiny, too.
 template <class T>
-xsimd::batch<T> erfc(xsimd::batch<T> x) {
+xsimd::batch<T> normal_below(xsimd::batch<T> x) {
   using V = xsimd::batch<T>;
-  const V size = xsimd::abs(x), far = detail::erfc_tail(size);
-  return xsimd::select(size < V(T(0.5)), V(1) - detail::erf_near(x), xsimd::select(x < V(0), V(2) - far, far));
+  constexpr T root_half = T(0.70710678118654752);
+  const V size = detail::at_most(xsimd::abs(x) * V(root_half), detail::ErfTables<T>::largest), half(T(0.5));
+  const V far = half * exp_of_square(x, T(0.5)) * detail::erfc_scaled(size);
+  return xsimd::select(size < half, half + half * detail::erf_near(x * V(root_half)),
+                       xsimd::select(x < V(0), far, V(1) - far));
 }
 
 }  // namespace unroll::simd

@@ -1,4 +1,5 @@
-// Powers to about one unit in the last place: xsimd 8's loses up to 80, is wrong at 0 and −∞, and overflows too early.
+// Powers to less than two units in the last place: xsimd 8's loses up to 80, is wrong at 0 and −∞, and overflows too
+// early.
 #pragma once
 
 #include <bit>

@@ -112,7 +112,7 @@ const Function functions[] = {
     {"cos", [](const Tensor& x) { return cos(x); }, [](Long x) { return std::cos(x); },
      [](Long x) { return -std::sin(x); }},
     {"erf", [](const Tensor& x) { return erf(x); }, [](Long x) { return std::erf(x); },
-     [](Long x) { return 2 * std::numbers::inv_sqrtpi_v<Long> * std::exp(-x * x); }, 1.5, 1},
+     [](Long x) { return 2 * std::numbers::inv_sqrtpi_v<Long> * std::exp(-x * x); }, 1.5},
     {"exp", [](const Tensor& x) { return exp(x); }, [](Long x) { return std::exp(x); },
      [](Long x) { return std::exp(x); }},
     {"expm1", [](const Tensor& x) { return expm1(x); }, [](Long x) { return std::expm1(x); },
@@ -154,7 +154,7 @@ const Function functions[] = {
      [](Long x) { return logistic(-x); }},
     {"silu", [](const Tensor& x) { return silu(x); }, [](Long x) { return vanishing(x, logistic(x)); }, silu_slope, 4},
     {"gelu", [](const Tensor& x) { return gelu(x); }, [](Long x) { return vanishing(x, normal_below(x)); },
-     [](Long x) { return normal_below(x) + vanishing(x, normal_at(x)); }, 5, 3},
+     [](Long x) { return normal_below(x) + vanishing(x, normal_at(x)); }, 5},
     {"gelu_tanh", [](const Tensor& x) { return gelu_tanh(x); },
      [](Long x) { return vanishing(x, logistic(gelu_inner(x))); },
      [](Long x) {
@@ -179,7 +179,7 @@ void check_function(const Function& function) {
     if (error > worst) worst = error, at = x[i];
     // Where a derivative changes its sign nearby, only its absolute error is small. The tape flushes denormal numbers.
     if (std::abs(x[i]) < std::numeric_limits<T>::min() && x[i] != 0) continue;
-    const double floor = std::abs(x[i]) < 4 ? 0.1 : 0;
+    const double floor = std::abs(x[i]) < 4 ? 0.2 : 0;  // the size of the terms that cancel
     const double slope_error =
         ulp_between(dx.data<T>()[i], function.derivative(v), floor) / (1 + function.growth * size);
     if (slope_error > worst_slope) worst_slope = slope_error, slope_at = x[i];
@@ -209,6 +209,8 @@ void check_powers() {
   for (int i = 0; i < 100'000; ++i) {  // results over the whole range
     x.push_back(static_cast<T>(std::exp2(draw(-100, 100))));
     y.push_back(static_cast<T>(draw(-1, 1) * (Limits::max_exponent - 4) / std::log2(static_cast<double>(x.back()))));
+    x.push_back(static_cast<T>(draw(0.71, 1.41)));
+    y.push_back(static_cast<T>(draw(-1, 1) * (Limits::max_exponent - 4) / std::log2(static_cast<double>(x.back()))));
     x.push_back(static_cast<T>(-1 - draw(0, 3)));
     y.push_back(static_cast<T>(static_cast<int>(draw(-40, 40))));
     x.push_back(static_cast<T>(draw(0.9, 1.1)));
@@ -219,7 +221,7 @@ void check_powers() {
   for (Index i = 0; i < x.size(); ++i) {
     worst = std::max(worst, ulp_between(z.value().data<T>()[i], std::pow(static_cast<Long>(x[i]), Long(y[i]))));
   }
-  CHECK(worst <= 1.5);
+  CHECK(worst < 2);
 
   std::vector<T> edges;
   for (const T v :
