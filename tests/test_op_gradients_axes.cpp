@@ -178,7 +178,7 @@ TEST_CASE("gradients: selection from three and more axes, and into them") {
 TEST_CASE("gradients: normalization with gain and bias") {
   const auto norm3 = [](auto x, auto gain, auto bias) { return layer_norm(x, gain, bias, 0.1); };
   const auto rms = [](auto x, auto gain) { return rms_norm(x, gain, 0.1); };
-  for (const Index cols : {1, 2, 7, 8, 16, 17, 65, 130}) {
+  for (const Index cols : {1u, 2u, 7u, 8u, 16u, 17u, 65u, 130u}) {
     check_grad("layer_norm", norm3, {3, cols}, {cols}, {cols});
     check_grad("rms_norm", rms, {3, cols}, {cols});
   }

@@ -117,7 +117,7 @@ TEST_CASE("a batch of products has the bits of its products one by one, for any 
   const auto two = run();
   set_threads(1);
   for (Index i = 0; i < one.size(); ++i) CHECK(same_bits(one[i], two[i]));
-  for (const Index i : {0, 17, 39}) {
+  for (const Index i : {0u, 17u, 39u}) {
     CHECK(same_bits(at(Tensor(one[0]), i), matmul(at(Tensor(a), i), at(Tensor(b), i))));
   }
 }
