@@ -30,6 +30,7 @@
 #include <unroll/layers/dropout.h>
 #include <unroll/layers/embedding.h>
 #include <unroll/layers/encoder_decoder.h>
+#include <unroll/layers/foreign.h>
 #include <unroll/layers/language_model.h>
 #include <unroll/layers/linear.h>
 #include <unroll/layers/scan.h>

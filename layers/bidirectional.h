@@ -24,6 +24,14 @@ struct Bidirectional {
   Bidirectional(const Scope& p, Index in, Index hidden, const Options&... options)
       : forward(p / "forward", in, hidden, options...), backward(p / "backward", in, hidden, options...) {}
 
+  /// Of both directions, if both are single cells that say what their gates are.
+  std::optional<LayerGates> gates() const {
+    auto there = gates_of(forward), back = gates_of(backward);
+    const auto one = [](const auto& all) { return all && all->size() == 1 && all->front().size() == 1; };
+    if (!one(there) || !one(back)) return std::nullopt;
+    return LayerGates{{there->front().front(), back->front().front()}};
+  }
+
   Index size() const { return forward.size() + backward.size(); }
   /// What both ends know: [forward's output after the last step, backward's after the first].
   Tensor output(const State& state) const {

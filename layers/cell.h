@@ -16,6 +16,8 @@
 //                                                          what a scan, or one streamed step, starts from
 //     std::vector<Substitute> substitutes() const;         what stands in for parameters while it lasts
 //     static constexpr std::array names{"h", …};           in its State: what traces and hooks call its tensors
+//     CellGates gates() const;                             which gate each column of its parameters is (gates.h), for
+//                                                          weights of other frameworks
 #pragma once
 
 #include <concepts>
@@ -24,6 +26,7 @@
 #include <unroll/core/map_fields.h>
 #include <unroll/core/ops.h>
 #include <unroll/core/substitute.h>
+#include <unroll/layers/gates.h>
 
 namespace unroll {
 

@@ -35,6 +35,11 @@ class Classifier {
   Tensor embed(const Ids& ids) const { return embedding_(ids); }
   Tensor from_embedded(const Tensor& xs, const std::vector<Index>& lengths) const;
 
+  /// The layers it is made of.
+  const Embedding& embedding() const { return embedding_; }
+  const AnyLayer& encoder() const { return encoder_; }
+  const Linear& head() const { return head_; }
+
  private:
   Tensor pooled(const Tensor& xs, const std::vector<Index>& lengths) const;
 

@@ -48,6 +48,13 @@ class LanguageModel {
 
   Index vocabulary() const { return embedding_.table.dim(0); }
   State zero_state(Index batch) const { return cell_.zero_state(batch); }
+  /// The layers it is made of. Errors: there is no head of its own when the weights are tied.
+  const Embedding& embedding() const { return embedding_; }
+  const C& cell() const { return cell_; }
+  const Linear& head() const {
+    require<UsageError>(head_.has_value(), "LanguageModel: with tied weights it has no head but the embedding");
+    return *head_;
+  }
 
   /// The logits of the tokens after each of ids [T, B], and the state to go on from. Ids may be `before_first`.
   Output operator()(const Ids& ids, const State& state) const {

@@ -35,6 +35,16 @@ std::vector<Substitute> Stack::substitutes() const {
   return all;
 }
 
+std::optional<LayerGates> Stack::gates() const {
+  LayerGates all;
+  for (const auto& layer : layers) {
+    const auto gates = layer.gates();
+    if (!gates) return std::nullopt;
+    all.insert(all.end(), gates->begin(), gates->end());
+  }
+  return all;
+}
+
 Scanned<Stack::State> Stack::scan(const Tensor& xs, const State& state, const ScanOptions& options) const {
   State last;
   Tensor ys = xs;

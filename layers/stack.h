@@ -30,6 +30,8 @@ class AnyLayer {
   State step(const Tensor& x, const State& state) const { return self_->step(x, state); }
   Tensor output(const State& state) const { return self_->output(state); }
   std::vector<Substitute> substitutes() const { return self_->substitutes(); }
+  /// The gates of the wrapped layer, if it says what they are.
+  std::optional<LayerGates> gates() const { return self_->gates(); }
 
  private:
   struct Interface {
@@ -40,6 +42,7 @@ class AnyLayer {
     virtual State step(const Tensor& x, const State& state) const = 0;
     virtual Tensor output(const State& state) const = 0;
     virtual std::vector<Substitute> substitutes() const = 0;
+    virtual std::optional<LayerGates> gates() const = 0;
   };
   template <class L>
   struct Model final : Interface {
@@ -61,6 +64,7 @@ class AnyLayer {
     }
     Tensor output(const State& state) const override { return unroll::output(layer, own(state)); }
     std::vector<Substitute> substitutes() const override { return unroll::substitutes(layer); }
+    std::optional<LayerGates> gates() const override { return gates_of(layer); }
     L layer;
   };
   std::shared_ptr<const Interface> self_;
@@ -84,6 +88,8 @@ struct Stack {
   State step(const Tensor& x, const State& state) const;
   Tensor output(const State& state) const;
   std::vector<Substitute> substitutes() const;
+  /// Of all layers, if all say what they are.
+  std::optional<LayerGates> gates() const;
   Scanned<State> scan(const Tensor& xs, const State& state, const ScanOptions& options) const;
 };
 

@@ -21,6 +21,11 @@ struct CoupledLstm {
         wh(p("wh", {hidden, 3 * hidden}, orthogonal)),
         b(p("b", {3 * hidden}, parts({input_bias, 0, 0}))) {}
 
+  CellGates gates() const {
+    const std::vector<Gate> all{Gate::input, Gate::candidate, Gate::output};
+    return {CellKind::without_likeness, {{wx, Role::input, all}, {wh, Role::recurrent, all}, {b, Role::bias, all}}};
+  }
+
   Index size() const { return wh.dim(0); }
   State zero_state(Index batch) const { return {wh.zeros(batch, size()), wh.zeros(batch, size())}; }
   Tensor project(const Tensor& xs) const {

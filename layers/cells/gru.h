@@ -66,6 +66,17 @@ struct Gru {
     if (reset == Reset::after) bc = p("bc", {hidden}, zero);
   }
 
+  CellGates gates() const {
+    const std::vector<Gate> all{Gate::update, Gate::reset, Gate::candidate};
+    CellGates gates{reset == Reset::before ? CellKind::gru : CellKind::gru_reset_after,
+                    {{wx, Role::input, all},
+                     {wh, Role::recurrent, {Gate::update, Gate::reset}},
+                     {wc, Role::recurrent, {Gate::candidate}},
+                     {b, Role::bias, all}}};
+    if (reset == Reset::after) gates.columns.push_back({bc, Role::recurrent_bias, {Gate::candidate}});
+    return gates;
+  }
+
   Index size() const { return wh.dim(0); }
   State zero_state(Index batch) const { return {wh.zeros(batch, size())}; }
   Tensor project(const Tensor& xs) const {

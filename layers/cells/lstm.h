@@ -34,6 +34,12 @@ struct Lstm {
         b(p("b", {4 * hidden}, parts({0, options.forget_bias, 0, 0}))),
         output_form(options.output) {}
 
+  CellGates gates() const {
+    const std::vector<Gate> all{Gate::input, Gate::forget, Gate::candidate, Gate::output};
+    return {output_form == LstmOutput::tanh_c ? CellKind::lstm : CellKind::without_likeness,
+            {{wx, Role::input, all}, {wh, Role::recurrent, all}, {b, Role::bias, all}}};
+  }
+
   Index size() const { return wh.dim(0); }
   State zero_state(Index batch) const { return {wh.zeros(batch, size()), wh.zeros(batch, size())}; }
   Tensor project(const Tensor& xs) const {

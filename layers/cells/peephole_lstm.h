@@ -31,6 +31,17 @@ struct PeepholeLstm {
         po(p("po", {hidden}, zero)),
         form(form) {}
 
+  CellGates gates() const {
+    const std::vector<Gate> all{Gate::input, Gate::forget, Gate::candidate, Gate::output};
+    return {form == Peephole::new_c ? CellKind::lstm : CellKind::without_likeness,
+            {{wx, Role::input, all},
+             {wh, Role::recurrent, all},
+             {b, Role::bias, all},
+             {pi, Role::peephole, {Gate::input}},
+             {pf, Role::peephole, {Gate::forget}},
+             {po, Role::peephole, {Gate::output}}}};
+  }
+
   Index size() const { return wh.dim(0); }
   State zero_state(Index batch) const { return {wh.zeros(batch, size()), wh.zeros(batch, size())}; }
   Tensor project(const Tensor& xs) const {

@@ -22,6 +22,12 @@ struct ProjectedLstm {
         wr(p("wr", {hidden, projected}, glorot)),
         b(p("b", {4 * hidden}, parts({0, forget_bias, 0, 0}))) {}
 
+  CellGates gates() const {
+    const std::vector<Gate> all{Gate::input, Gate::forget, Gate::candidate, Gate::output};
+    return {CellKind::lstm,
+            {{wx, Role::input, all}, {wh, Role::recurrent, all}, {b, Role::bias, all}, {wr, Role::projection}}};
+  }
+
   Index size() const { return wr.dim(1); }
   State zero_state(Index batch) const { return {wr.zeros(batch, size()), wr.zeros(batch, wr.dim(0))}; }
   Tensor project(const Tensor& xs) const {

@@ -22,6 +22,11 @@ struct Rnn {
         b(p("b", {hidden}, zero)),
         activation(activation) {}
 
+  CellGates gates() const {
+    const std::vector<Gate> all{Gate::candidate};
+    return {CellKind::rnn, {{wx, Role::input, all}, {wh, Role::recurrent, all}, {b, Role::bias, all}}};
+  }
+
   Index size() const { return wh.dim(0); }
   State zero_state(Index batch) const { return {wh.zeros(batch, size())}; }
   Tensor project(const Tensor& xs) const {

@@ -20,6 +20,8 @@ class Projected : public detail::Wraps<C> {
       : detail::Wraps<C>{std::move(cell)}, w(p("w", {this->cell.size(), width}, glorot)) {}
 
   Index size() const { return w.dim(1); }
+  /// No framework has such a layer.
+  std::optional<LayerGates> gates() const { return std::nullopt; }
   Tensor output(const State& s) const { return matmul(unroll::output(this->cell, s), w); }
   /// One product for all steps.
   Scanned<State> scan(const Tensor& xs, const State& s, const ScanOptions& options) const {

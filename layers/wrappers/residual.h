@@ -56,6 +56,8 @@ struct Residual {
   }
   Tensor output(const State& s) const { return s.y; }
   std::vector<Substitute> substitutes() const { return unroll::substitutes(cell); }
+  /// The weights are the bare cell's.
+  std::optional<LayerGates> gates() const { return gates_of(cell); }
 
  private:
   void check(const Tensor& xs) const {

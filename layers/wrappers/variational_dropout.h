@@ -88,6 +88,8 @@ class VariationalDropout {
     return in_training() ? masked(y, s.output) : y;
   }
   std::vector<Substitute> substitutes() const { return unroll::substitutes(cell); }
+  /// The weights are the bare cell's.
+  std::optional<LayerGates> gates() const { return gates_of(cell); }
 
  private:
   void draw(Tensor& mask, double rate, const Shape& shape) const {

@@ -60,6 +60,8 @@ struct Wraps {
     return cell.begin(xs, s);
   }
   std::vector<Substitute> substitutes() const { return unroll::substitutes(cell); }
+  /// The weights are the bare cell's.
+  std::optional<LayerGates> gates() const { return gates_of(cell); }
 };
 
 /// The state with another first tensor.

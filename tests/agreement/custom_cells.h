@@ -33,6 +33,11 @@ struct CustomRnn {
         b(p("b", {hidden}, zero)),
         options(std::move(options)) {}
 
+  CellGates gates() const {
+    const std::vector<Gate> all{Gate::candidate};
+    return {CellKind::rnn, {{wx, Role::input, all}, {wh, Role::recurrent, all}, {b, Role::bias, all}}};
+  }
+
   Index size() const { return wh.dim(0); }
   State zero_state(Index batch) const { return {wh.zeros(batch, size())}; }
   Tensor project(const Tensor& xs) const { return affine(xs, wx, b); }
@@ -55,6 +60,12 @@ struct CustomLstm {
         pf(p("pf", {hidden}, zero)),
         po(p("po", {hidden}, zero)),
         options(std::move(options)) {}
+
+  /// Without the peepholes, which only some formats have.
+  CellGates gates() const {
+    const std::vector<Gate> all{Gate::input, Gate::forget, Gate::candidate, Gate::output};
+    return {CellKind::lstm, {{wx, Role::input, all}, {wh, Role::recurrent, all}, {b, Role::bias, all}}};
+  }
 
   Index size() const { return wh.dim(0); }
   State zero_state(Index batch) const { return {wh.zeros(batch, size()), wh.zeros(batch, size())}; }
@@ -85,6 +96,16 @@ struct CustomGru {
         bc(p("bc", {hidden}, zero)),
         options(std::move(options)) {}
 
+  CellGates gates() const {
+    const std::vector<Gate> all{Gate::update, Gate::reset, Gate::candidate};
+    return {options.reset == Reset::before ? CellKind::gru : CellKind::gru_reset_after,
+            {{wx, Role::input, all},
+             {wh, Role::recurrent, {Gate::update, Gate::reset}},
+             {wc, Role::recurrent, {Gate::candidate}},
+             {b, Role::bias, all},
+             {bc, Role::recurrent_bias, {Gate::candidate}}}};
+  }
+
   Index size() const { return wh.dim(0); }
   State zero_state(Index batch) const { return {wh.zeros(batch, size())}; }
   Tensor project(const Tensor& xs) const { return affine(xs, wx, b); }
@@ -96,10 +117,6 @@ struct CustomGru {
     return {(1 - keep) * options.candidate(zn + from_state) + keep * s.c};
   }
 };
-
-inline Links links_of(const CustomRnn& cell, const Weights& theirs) { return gate_links(cell, theirs); }
-inline Links links_of(const CustomLstm& cell, const Weights& theirs) { return gate_links(cell, theirs); }
-inline Links links_of(const CustomGru& cell, const Weights& theirs) { return gru_links(cell, theirs, true); }
 
 /// A cell that keeps its state where the last feature of the input, a mask, is 0.
 template <Cell C>

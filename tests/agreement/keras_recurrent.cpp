@@ -6,38 +6,13 @@
 namespace unroll::agreement {
 namespace {
 
-/// Kernels are [in, gates · hidden]. The bias is [gates · hidden], or [2, gates · hidden] with the recurrence's in the
-/// second row. Gate order: LSTM i, f, c, o; GRU z, r, h.
-Weights keras_weights(const Case& c, const std::string& prefix, Index gates, Index hidden) {
-  const auto kernel = [&](const std::string& name) {
-    return Weight{"param/" + prefix + name, 0, hidden, gates * hidden, 1};
-  };
-  const std::string bias = "param/" + prefix + "bias";
-  std::vector<Weight> biases{{bias, 0, hidden, 0, 1}};
-  if (c.has(bias) && c.shape(bias).ndim() == 2) biases.push_back({bias, gates * hidden, hidden, 0, 1});
-  std::vector<Index> order(gates);
-  for (Index k = 0; k < gates; ++k) order[k] = k;
-  return {kernel("kernel"), kernel("recurrent_kernel"), biases, order};
-}
-
-/// What stands before "kernel" in the names of the weights: one prefix, or the forward and the backward layer's.
-std::vector<std::string> prefixes(const Case& c) {
-  std::vector<std::string> found;
-  const std::string kernel = ".kernel";
-  for (const std::string& name : c.names("param")) {
-    if (name.ends_with(kernel)) found.push_back(name.substr(0, name.size() - kernel.size() + 1));
-  }
-  if (found.size() == 2 && found[0].starts_with("backward")) std::swap(found[0], found[1]);
-  return found;
-}
-
 /// max(min((x + 3) / 6, 1), 0)
 Tensor hard_sigmoid_of_keras(const Tensor& x) {
   const Tensor one = Tensor::full({}, 1, x.dtype()), none = Tensor::zeros({}, x.dtype());
   return max(min((x + 3) / 6, one), none);
 }
 
-/// Calls f(make, gates) for the cell of a case; make(scope, in, hidden) is the cell.
+/// Calls f(make) for the cell of a case; make(scope, in, hidden) is the cell.
 template <class F>
 void with_cell(const Case& c, F f) {
   GatedOptions options;
@@ -48,18 +23,18 @@ void with_cell(const Case& c, F f) {
   const std::string kind = c.name.substr(0, c.name.find('_'));
   if (kind == "simplernn") {
     const Activation activation = relu_candidate ? Activation::relu : Activation::tanh;
-    f([=](const Scope& p, Index i, Index h) { return Rnn(p, i, h, activation); }, Index{1});
+    f([=](const Scope& p, Index i, Index h) { return Rnn(p, i, h, activation); });
   } else if (kind == "lstm" && !relu_candidate && !hard) {
-    f([](const Scope& p, Index i, Index h) { return Lstm(p, i, h); }, Index{4});
+    f([](const Scope& p, Index i, Index h) { return Lstm(p, i, h); });
   } else if (kind == "lstm") {
-    f([=](const Scope& p, Index i, Index h) { return CustomLstm(p, i, h, options); }, Index{4});
+    f([=](const Scope& p, Index i, Index h) { return CustomLstm(p, i, h, options); });
   } else {
     const Reset reset = c.attrs.value("reset_after", true) ? Reset::after : Reset::before;
     if (relu_candidate || hard) {
       options.reset = reset;
-      f([=](const Scope& p, Index i, Index h) { return CustomGru(p, i, h, options); }, Index{3});
+      f([=](const Scope& p, Index i, Index h) { return CustomGru(p, i, h, options); });
     } else {
-      f([=](const Scope& p, Index i, Index h) { return Gru(p, i, h, reset); }, Index{3});
+      f([=](const Scope& p, Index i, Index h) { return Gru(p, i, h, reset); });
     }
   }
 }
@@ -104,16 +79,18 @@ Tensor merged(const std::string& mode, const Tensor& a, const Tensor& b) {
 
 void run(Check& check) {
   const Case& c = check.c;
-  const Index hidden = c.number("units");
-  with_cell(c, [&](auto make, Index gates) {
+  with_cell(c, [&](auto make) {
+    using C = decltype(make(std::declval<Scope>(), 1, 1));
     Params params(0, f64);
-    Links links;
-    std::vector<decltype(make(params, 1, 1))> cells;
-    for (const std::string& prefix : prefixes(c)) {
-      cells.push_back(make(Scope(params) / std::to_string(cells.size()), c.number("I"), hidden));
-      for (const Link& link : links_of(cells.back(), keras_weights(c, prefix, gates, hidden))) links.push_back(link);
-    }
-    load(c, params, links, hidden);
+    const Arrays weights = weights_of(c);
+    const auto is_bias = [](const auto& weight) { return weight.first.ends_with("bias"); };
+    const ForeignOptions options{.bias = std::ranges::any_of(weights, is_bias)};
+    std::vector<C> cells;
+    cells.push_back(make(params / "forward", c.number("I"), c.number("units")));
+    if (c.op == "keras.Bidirectional") cells.push_back(make(params / "backward", c.number("I"), c.number("units")));
+    const ForeignModules modules{cells.size() == 1 ? ForeignModule("", cells[0], options)
+                                                   : ForeignModule("", Bidirectional<C>(cells[0], cells[1]), options)};
+    load_keras(weights, modules);
 
     Tape tape;
     const Tensors inputs = watched_inputs(c, tape);
@@ -129,7 +106,7 @@ void run(Check& check) {
     if (sequences) out = transpose(out, {1, 0, 2});
     Tensors outputs{{"out", out}};
     for (Index k = 0; k < first.state.size(); ++k) outputs["state" + std::to_string(k)] = first.state[k];
-    compare_recurrent(check, tape, inputs, outputs, links, hidden);
+    compare_recurrent(check, tape, inputs, outputs, keras_layout(weights, modules));
   });
 }
 

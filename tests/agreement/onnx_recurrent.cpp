@@ -26,14 +26,14 @@ struct Node {
   Index hidden() const { return attributes["hidden_size"]; }
   Index layout() const { return attributes.value("layout", Index{0}); }
   /// Where a weight [directions, gates · hidden, in] of ONNX lies, and the two halves of the bias.
-  Weights weights(Index direction, const std::vector<Index>& order) const {
-    const Index h = hidden(), gates = array("W").dim(1) / h, in = array("W").dim(2);
+  CellPlaces places(Index direction, const GateOrder& gates) const {
+    const Index in = array("W").dim(2), h = hidden(), rows = gates.size() * h;
     const auto weight = [&](const std::string& name, Index width) {
-      return Weight{inputs.at(name), direction * gates * h * width, h * width, 1, width};
+      return GatePlaces{inputs.at(name), direction * rows * width, h * width, 1, width};
     };
-    Weights all{weight("W", in), weight("R", h), {}, order};
+    CellPlaces all{gates, weight("W", in), weight("R", h), {}};
     for (Index half = 0; half < 2 && has("B"); ++half) {
-      all.biases.push_back({inputs.at("B"), (direction * 2 + half) * gates * h, h, 0, 1});
+      all.biases.push_back({inputs.at("B"), (direction * 2 + half) * rows, h, 0, 1});
     }
     return all;
   }
@@ -73,18 +73,23 @@ struct Direction {
 };
 
 template <class C>
-Direction run_direction(const Node& node, const Params& params, const C& cell, Links links, Index direction,
-                        bool backwards) {
+Direction run_direction(const Node& node, const C& cell, const GateOrder& gates, Index direction, bool backwards) {
+  ForeignLayout layout = cell_layout(cell.gates(), node.places(direction, gates));
   if constexpr (requires { cell.pi; }) {
     const Index h = node.hidden();
     if (node.has("P")) {  // i, o, f
-      const auto peephole = [&](Index k) { return Weight{node.inputs.at("P"), (3 * direction + k) * h, 0, 0, 1}; };
-      links.push_back({cell.pi, 0, peephole(0), 0});
-      links.push_back({cell.po, 0, peephole(1), 0});
-      links.push_back({cell.pf, 0, peephole(2), 0});
+      const auto link = [&](const Param& param, Index k) {
+        layout.links.push_back(peephole(param, node.inputs.at("P"), (3 * direction + k) * h));
+      };
+      link(cell.pi, 0);
+      link(cell.po, 1);
+      link(cell.pf, 2);
     }
   }
-  load(node.c, params, links, node.hidden());
+  Arrays weights;
+  for (const Link& link : layout.links) weights[link.tensor] = node.c.array(link.tensor);
+  for (const auto& [name, array] : weights) layout.tensors[name] = array.shape();
+  load_foreign("ONNX", weights, layout);
   Tensor xs = node.array("X");
   if (node.layout() == 1) xs = transpose(xs, {1, 0, 2});
   ScanOptions options{.reverse = backwards};
@@ -104,28 +109,28 @@ Direction run_direction(const Node& node, const Params& params, const C& cell, L
 Direction run_direction(const Node& node, Index direction, bool backwards) {
   Params params(0, f64);
   const Index in = node.array("W").dim(2), hidden = node.hidden();
-  const auto with = [&](const auto& cell, const std::vector<Index>& order) {
-    return run_direction(node, params, cell, links_of(cell, node.weights(direction, order)), direction, backwards);
+  const auto with = [&](const auto& cell, const GateOrder& gates) {
+    return run_direction(node, cell, gates, direction, backwards);
   };
   GatedOptions options;
   if (node.c.op == "RNN") {
-    const std::vector<Index> order{0};
+    const GateOrder order{Gate::candidate};
     if (plain(node)) return with(Rnn(params, in, hidden), order);
     options.candidate = activation(node, direction, "Tanh");
     return with(CustomRnn(params, in, hidden, options), order);
   }
   if (node.c.op == "GRU") {
-    const std::vector<Index> order{0, 1, 2};
+    const GateOrder order{Gate::update, Gate::reset, Gate::candidate};
     options.reset = node.attributes.value("linear_before_reset", 0) == 1 ? Reset::after : Reset::before;
     if (plain(node)) return with(Gru(params, in, hidden, options.reset), order);
     options.gate = activation(node, 2 * direction, "Sigmoid");
     options.candidate = activation(node, 2 * direction + 1, "Tanh");
     return with(CustomGru(params, in, hidden, options), order);
   }
-  const std::vector<Index> order{0, 2, 3, 1};  // theirs is i, o, f, c
+  const GateOrder order{Gate::input, Gate::output, Gate::forget, Gate::candidate};
   if (plain(node) && !node.has("P")) return with(Lstm(params, in, hidden), order);
   if (plain(node)) return with(PeepholeLstm(params, in, hidden), order);
-  if (coupled(node)) return with(CoupledLstm(params, in, hidden), {0, 3, 1});  // nothing reads their f
+  if (coupled(node)) return with(CoupledLstm(params, in, hidden), {Gate::input, Gate::output, {}, Gate::candidate});
   options.coupled = node.attributes.value("input_forget", 0) == 1;
   options.gate = activation(node, 3 * direction, "Sigmoid");
   options.candidate = activation(node, 3 * direction + 1, "Tanh");

@@ -6,28 +6,13 @@
 namespace unroll::agreement {
 namespace {
 
-/// PyTorch's weights are [gates · hidden, in].
-Weight torch_weight(const std::string& tensor, Index hidden, Index in) { return {tensor, 0, hidden * in, 1, in}; }
-Weight torch_bias(const std::string& tensor, Index hidden) { return {tensor, 0, hidden, 0, 1}; }
-
-Weights torch_weights(const std::string& prefix, const std::string& suffix, Index hidden, Index in,
-                      std::vector<Index> gates) {
-  return {torch_weight(prefix + "weight_ih" + suffix, hidden, in),
-          torch_weight(prefix + "weight_hh" + suffix, hidden, hidden),
-          {torch_bias(prefix + "bias_ih" + suffix, hidden), torch_bias(prefix + "bias_hh" + suffix, hidden)},
-          std::move(gates)};
-}
-
-/// Calls f(make, gates) for the cell of a mode; make(scope, in, hidden) is the cell.
+/// Calls f(make) for the cell of a mode; make(scope, in, hidden) is the cell.
 template <class F>
 auto with_cell(const std::string& mode, F f) {
-  using Gates = std::vector<Index>;
-  if (mode == "GRU") {  // rows r, z, n
-    return f([](const Scope& p, Index i, Index h) { return Gru(p, i, h, Reset::after); }, Gates{1, 0, 2});
-  }
-  if (mode == "LSTM") return f([](const Scope& p, Index i, Index h) { return Lstm(p, i, h); }, Gates{0, 1, 2, 3});
+  if (mode == "GRU") return f([](const Scope& p, Index i, Index h) { return Gru(p, i, h, Reset::after); });
+  if (mode == "LSTM") return f([](const Scope& p, Index i, Index h) { return Lstm(p, i, h); });
   const Activation activation = mode == "RNN_RELU" ? Activation::relu : Activation::tanh;
-  return f([=](const Scope& p, Index i, Index h) { return Rnn(p, i, h, activation); }, Gates{0});
+  return f([=](const Scope& p, Index i, Index h) { return Rnn(p, i, h, activation); });
 }
 
 /// A cell with a second bias beside b. A Gru's candidate has one in any case.
@@ -41,6 +26,14 @@ struct TwoBiases {
   TwoBiases(C made, const Scope& p)
       : cell(std::move(made)), second(p("second", {std::same_as<C, Gru> ? cell.wh.dim(1) : cell.b.dim(0)}, zero)) {}
 
+  CellGates gates() const {
+    CellGates both = cell.gates();
+    std::vector<Gate> gates = std::ranges::find(both.columns, Role::bias, &GateColumns::role)->gates;
+    if (std::same_as<C, Gru>) gates.pop_back();  // the candidate's
+    both.columns.push_back({second, Role::recurrent_bias, gates});
+    return both;
+  }
+
   Index size() const { return cell.size(); }
   State zero_state(Index batch) const { return cell.zero_state(batch); }
   State step(const Tensor& z, const State& s) const { return cell.step(z, s); }
@@ -51,46 +44,28 @@ struct TwoBiases {
   }
 };
 
-template <class C>
-Links links_of(const TwoBiases<C>& both, const Weights& theirs) {
-  Links links = links_of(both.cell, theirs);
-  for (Link& link : links) {
-    if (link.weight.tensor == theirs.biases[1].tensor && link.param.name() == both.cell.b.name()) {
-      link.param = both.second;
-    }
-  }
-  return links;
-}
-
 template <class Make>
-TorchLayers layers_of(const Case& c, const Scope& scope, Index in, const std::string& prefix, Make make,
-                      const std::vector<Index>& gates) {
+TorchLayers layers_of(const Case& c, const Scope& scope, Index in, Make make) {
   using C = decltype(make(scope, 1, 1));
   const Index hidden = c.number("H"), directions = c.flag("bidirectional") ? 2 : 1;
-  Links links;
   std::vector<AnyLayer> layers;
   for (Index layer = 0; layer < c.number("layers"); ++layer) {
+    const Scope here = scope / fmt::format("l{}", layer);
     const Index width = layer == 0 ? in : directions * hidden;
-    const auto cell = [&](const std::string& direction) {
-      const std::string suffix = fmt::format("_l{}{}", layer, direction);
-      C made = make(scope / suffix, width, hidden);
-      for (const Link& link : links_of(made, torch_weights(prefix, suffix, hidden, width, gates))) {
-        links.push_back(link);
-      }
-      return made;
-    };
-    const C forward = cell("");
-    layers.push_back(directions == 1 ? AnyLayer(forward) : AnyLayer(Bidirectional<C>(forward, cell("_reverse"))));
+    const C forward = make(here / "forward", width, hidden);
+    layers.push_back(directions == 1 ? AnyLayer(forward)
+                                     : AnyLayer(Bidirectional<C>(forward, make(here / "backward", width, hidden))));
   }
-  const Index fields = gates.size() == 4 ? 2 : 1;
-  return TorchLayers{Stack(layers), links, hidden, fields};
+  const Stack stack(layers);
+  return {stack, detail::list_fields(stack.zero_state(1)).size() / (layers.size() * directions)};
 }
 
 void run_layers(Check& check) {
   const Case& c = check.c;
   Params params(0, f64);
-  const TorchLayers network = torch_layers(c, params, c.number("I"), "param/");
-  load(c, params, network.links, network.hidden);
+  const TorchLayers network = torch_layers(c, params, c.number("I"));
+  const ForeignModules modules{{"", network.stack, {.bias = c.has("param/bias_ih_l0")}}};
+  load_torch(weights_of(c), modules);
 
   Tape tape;
   const Tensors inputs = watched_inputs(c, tape);
@@ -125,17 +100,16 @@ void run_layers(Check& check) {
   }
   Tensors all{{"out", out}, {"h_n", unroll::stack(h)}};
   if (network.fields == 2) all["c_n"] = unroll::stack(memory);
-  compare_recurrent(check, tape, inputs, all, network.links, network.hidden);
+  compare_recurrent(check, tape, inputs, all, torch_layout(modules));
 }
 
 void run_cell(Check& check) {
   const Case& c = check.c;
-  const Index in = c.number("I"), hidden = c.number("H");
-  with_cell(c.attrs["mode"], [&](auto make, const std::vector<Index>& gates) {
+  with_cell(c.attrs["mode"], [&](auto make) {
     Params params(0, f64);
-    const auto cell = make(params, in, hidden);
-    const Links links = links_of(cell, torch_weights("param/", "", hidden, in, gates));
-    load(c, params, links, hidden);
+    const auto cell = make(params, c.number("I"), c.number("H"));
+    const ForeignModules modules{{"", cell, {.bias = c.has("param/bias_ih"), .cell = true}}};
+    load_torch(weights_of(c), modules);
     Tape tape;
     const Tensors inputs = watched_inputs(c, tape);
     std::vector<Tensor> parts{inputs.at("h")};
@@ -143,46 +117,48 @@ void run_cell(Check& check) {
     const auto next = tensors_of(advance(cell, inputs.at("x"), state_of(cell.zero_state(c.number("B")), parts)));
     Tensors outputs{{"h", next[0]}};
     if (next.size() == 2) outputs["c"] = next[1];
-    compare_recurrent(check, tape, inputs, outputs, links, hidden);
+    compare_recurrent(check, tape, inputs, outputs, torch_layout(modules));
   });
 }
 
-/// The rows are i, o, f, g, and there is one bias.
+/// PyTorch has no such module. The rows are i, o, f, g, and there is one bias.
 template <class C>
-void scan_peephole(Check& check, const Params& params, const C& cell) {
+void scan_peephole(Check& check, const C& cell) {
   const Case& c = check.c;
   const Index in = c.number("I"), hidden = c.number("H");
-  Links links = gate_links(cell, {torch_weight("param/W", hidden, in),
-                                  torch_weight("param/R", hidden, hidden),
-                                  {torch_bias("param/b", hidden)},
-                                  {0, 2, 3, 1}});
-  links.push_back({cell.pi, 0, torch_bias("param/p_i", hidden), 0});
-  links.push_back({cell.pf, 0, torch_bias("param/p_f", hidden), 0});
-  links.push_back({cell.po, 0, torch_bias("param/p_o", hidden), 0});
-  load(c, params, links, hidden);
+  const CellPlaces places{{Gate::input, Gate::output, Gate::forget, Gate::candidate},
+                          {"W", 0, hidden * in, 1, in},
+                          {"R", 0, hidden * hidden, 1, hidden},
+                          {{"b", 0, hidden, 0, 1}}};
+  ForeignLayout layout = cell_layout(cell.gates(), places);
+  for (const Link& link : {peephole(cell.pi, "p_i"), peephole(cell.pf, "p_f"), peephole(cell.po, "p_o")}) {
+    layout.links.push_back(link);
+  }
+  const Arrays weights = weights_of(c);
+  for (const auto& [name, array] : weights) layout.tensors[name] = array.shape();
+  load_foreign("peepholes", weights, layout);
   Tape tape;
   const Tensors inputs = watched_inputs(c, tape);
   const auto [out, last] = scan(cell, inputs.at("x"), {inputs.at("h0"), inputs.at("c0")});
-  compare_recurrent(check, tape, inputs, {{"out", out}, {"h_n", last.h}, {"c_n", last.c}}, links, hidden);
+  compare_recurrent(check, tape, inputs, {{"out", out}, {"h_n", last.h}, {"c_n", last.c}}, layout);
 }
 
 void run_peephole(Check& check) {
   const Index in = check.c.number("I"), hidden = check.c.number("H");
   Params params(0, f64);
   if (check.c.flag("coupled_input_forget")) {
-    scan_peephole(check, params, CustomLstm(params, in, hidden, {.coupled = true}));
+    scan_peephole(check, CustomLstm(params, in, hidden, {.coupled = true}));
   } else {
-    scan_peephole(check, params, PeepholeLstm(params, in, hidden));
+    scan_peephole(check, PeepholeLstm(params, in, hidden));
   }
 }
 
 }  // namespace
 
-TorchLayers torch_layers(const Case& c, const Scope& scope, Index in, const std::string& prefix, Biases biases) {
-  return with_cell(c.attrs["mode"], [&](auto make, const std::vector<Index>& gates) {
-    if (biases == Biases::one) return layers_of(c, scope, in, prefix, make, gates);
-    const auto both = [&](const Scope& p, Index i, Index h) { return TwoBiases(make(p, i, h), p); };
-    return layers_of(c, scope, in, prefix, both, gates);
+TorchLayers torch_layers(const Case& c, const Scope& scope, Index in, Biases biases) {
+  return with_cell(c.attrs["mode"], [&](auto make) {
+    if (biases == Biases::one) return layers_of(c, scope, in, make);
+    return layers_of(c, scope, in, [&](const Scope& p, Index i, Index h) { return TwoBiases(make(p, i, h), p); });
   });
 }
 

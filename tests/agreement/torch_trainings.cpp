@@ -15,12 +15,6 @@ struct Head {
       : emb(p("emb", c.shape("param/emb"), zero)),
         w(p("out_w", c.shape("param/out.W"), zero)),
         b(p("out_b", c.shape("param/out.b"), zero)) {}
-
-  void load(const Case& c) const {
-    emb.set(c.array("param/emb"));
-    w.set(c.array("param/out.W"));
-    b.set(c.array("param/out.b"));
-  }
   Tensor operator()(const Tensor& h) const { return affine(h, transpose(w), b); }
 };
 
@@ -59,9 +53,9 @@ void run_training(Check& check) {
   const Case& c = check.c;
   Params params(0, f64);
   const Head head(c, params);
-  const TorchLayers network = torch_layers(c, params, head.emb.dim(1), "param/rnn.", Biases::two);
-  load(c, params, network.links, network.hidden);
-  head.load(c);
+  const TorchLayers network = torch_layers(c, params, head.emb.dim(1), Biases::two);
+  const ForeignModules modules{{"emb", head.emb}, {"rnn", network.stack}, {"out.W", head.w}, {"out.b", head.b}};
+  load_torch(weights_of(c), modules);
   const auto optimizer = torch_optimizer(c.attrs["optimizer"], c.attrs["defaults"]);
 
   Array losses = Array::zeros({c.number("steps")}, f64), norms = losses.copy();
@@ -83,12 +77,7 @@ void run_training(Check& check) {
   }
   check.compare("step/loss", losses);
   check.compare("step/grad_norm", norms);
-  const auto value = [](const Param& p) { return p.value(); };
-  auto trained = in_their_layout(c, network.links, network.hidden, value);
-  trained["emb"] = head.emb.value();
-  trained["out.W"] = head.w.value();
-  trained["out.b"] = head.b.value();
-  for (const auto& [name, array] : trained) check.compare("output/" + name, array);
+  for (const auto& [name, array] : to_torch(modules)) check.compare("output/" + name, array);
 }
 
 }  // namespace
