@@ -25,9 +25,9 @@ struct Integers {
 /// The file (format of Hugging Face's safetensors) is an 8-byte little-endian length, a JSON header of that length,
 /// and the elements of all tensors, row-major and little-endian. The header gives each tensor's dtype, shape and place.
 struct Safetensors {
-  std::map<std::string, Array> arrays;          ///< F32 and F64
-  std::map<std::string, Integers> integers;     ///< I64
-  std::map<std::string, std::string> metadata;  ///< `__metadata__`: any UTF-8 texts under any names
+  std::map<std::string, Array> arrays = {};          ///< F32 and F64
+  std::map<std::string, Integers> integers = {};     ///< I64
+  std::map<std::string, std::string> metadata = {};  ///< `__metadata__`: any UTF-8 texts under any names
 };
 
 /// Reads a file whole. The narrower integers (I32, I16, I8, U32, U16, U8) and BOOL (as 0 and 1) become I64.

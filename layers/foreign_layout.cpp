@@ -156,7 +156,7 @@ Arrays to_foreign(const ForeignLayout& layout, bool once, Values values) {
     double* to = theirs.at(link.tensor).writable<double>();
     for_each_number(link, [&](Index our, Index their) { to[their] = link.sign * from[our]; });
   }
-  for (auto& [tensor, array] : theirs) array = array.to(dtypes.at(tensor));
+  for (const auto& [tensor, dtype] : dtypes) theirs[tensor] = theirs[tensor].to(dtype);
   return theirs;
 }
 

@@ -5,6 +5,7 @@
 #include <set>
 
 #include <unroll/io/safetensors.h>
+#include <unroll/layers/foreign.h>
 #include <unroll/layers/stack.h>
 
 #include "layer_testing.h"
@@ -35,6 +36,16 @@ struct CoupledPeepholeLstm {
         pi(p("pi", {hidden}, zero)),
         po(p("po", {hidden}, zero)) {}
 
+  CellGates gates() const {
+    const std::vector<Gate> all{Gate::input, Gate::candidate, Gate::output};
+    return {CellKind::without_likeness,
+            {{wx, Role::input, all},
+             {wh, Role::recurrent, all},
+             {b, Role::bias, all},
+             {pi, Role::peephole, {Gate::input}},
+             {po, Role::peephole, {Gate::output}}}};
+  }
+
   Index size() const { return wh.dim(0); }
   State zero_state(Index batch) const { return {wh.zeros(batch, size()), wh.zeros(batch, size())}; }
   Tensor project(const Tensor& xs) const { return affine(xs, wx, b); }
@@ -44,69 +55,6 @@ struct CoupledPeepholeLstm {
     return {sigmoid(zo + po * c) * tanh(c), c};
   }
 };
-
-/// Columns `ours` of a parameter stand for rows `torch` of one of PyTorch's, in blocks of `hidden`; several of
-/// PyTorch's may add up to one of ours.
-struct Link {
-  Param param;
-  Index ours;
-  std::string name;
-  Index torch;
-  double sign = 1;
-};
-using Links = std::vector<Link>;
-
-template <class C>
-Links one_to_one(const C& cell, Index gates, const std::string& suffix) {
-  Links links;
-  for (Index k = 0; k < gates; ++k) {
-    links.push_back({cell.wx, k, "weight_ih" + suffix, k});
-    links.push_back({cell.wh, k, "weight_hh" + suffix, k});
-    links.push_back({cell.b, k, "bias_ih" + suffix, k});
-    links.push_back({cell.b, k, "bias_hh" + suffix, k});
-  }
-  return links;
-}
-Links links_of(const Rnn& cell, const std::string& suffix) { return one_to_one(cell, 1, suffix); }
-Links links_of(const Lstm& cell, const std::string& suffix) { return one_to_one(cell, 4, suffix); }
-/// PyTorch's rows are r, z, n with z = 1 − u = σ(−zᵤ), so what makes u changes its sign.
-Links links_of(const Gru& cell, const std::string& suffix) {
-  const std::string wi = "weight_ih" + suffix, wh = "weight_hh" + suffix, bi = "bias_ih" + suffix,
-                    bh = "bias_hh" + suffix;
-  return {{cell.wx, 0, wi, 1, -1}, {cell.wx, 1, wi, 0}, {cell.wx, 2, wi, 2},    {cell.wh, 0, wh, 1, -1},
-          {cell.wh, 1, wh, 0},     {cell.wc, 0, wh, 2}, {cell.b, 0, bi, 1, -1}, {cell.b, 0, bh, 1, -1},
-          {cell.b, 1, bi, 0},      {cell.b, 1, bh, 0},  {cell.b, 2, bi, 2},     {cell.bc, 0, bh, 2}};
-}
-/// The rows of the peephole cases are i, o, f, g.
-Links links_of(const PeepholeLstm& cell, const std::string&) {
-  Links links{{cell.pi, 0, "p_i", 0}, {cell.pf, 0, "p_f", 0}, {cell.po, 0, "p_o", 0}};
-  constexpr std::array<Index, 4> rows{0, 2, 3, 1};
-  for (Index k = 0; k < 4; ++k) {
-    links.push_back({cell.wx, k, "W", rows[k]});
-    links.push_back({cell.wh, k, "R", rows[k]});
-    links.push_back({cell.b, k, "b", rows[k]});
-  }
-  return links;
-}
-Links links_of(const CoupledPeepholeLstm& cell, const std::string&) {
-  Links links{{cell.pi, 0, "p_i", 0}, {cell.po, 0, "p_o", 0}};
-  constexpr std::array<Index, 3> rows{0, 3, 1};
-  for (Index k = 0; k < 3; ++k) {
-    links.push_back({cell.wx, k, "W", rows[k]});
-    links.push_back({cell.wh, k, "R", rows[k]});
-    links.push_back({cell.b, k, "b", rows[k]});
-  }
-  return links;
-}
-
-/// Calls f(flat index in ours, flat index in PyTorch's) for every number of a link.
-template <class F>
-void for_each_number(const Link& link, Index hidden, F f) {
-  const Index cols = link.param.value().cols(), inputs = link.param.value().rows();
-  for (Index i = 0; i < inputs; ++i) {
-    for (Index k = 0; k < hidden; ++k) { f(i * cols + link.ours * hidden + k, (link.torch * hidden + k) * inputs + i); }
-  }
-}
 
 /// One case on its way: what it is, and which of its numbers have been compared.
 struct Case {
@@ -120,6 +68,15 @@ struct Case {
   Index number(const char* attr) const { return attrs().contains(attr) ? attrs()[attr].get<Index>() : 0; }
   bool has(const std::string& tensor) const { return file().arrays.contains(name + "/" + tensor); }
   Array array(const std::string& tensor) const { return file().arrays.at(name + "/" + tensor).to(dtype); }
+  /// Its parameters, under PyTorch's own names.
+  Arrays weights() const {
+    const std::string prefix = name + "/param/";
+    Arrays all;
+    for (const auto& [tensor, array] : file().arrays) {
+      if (tensor.starts_with(prefix)) all[tensor.substr(prefix.size())] = array;
+    }
+    return all;
+  }
 
   /// In f64 within the case's own tolerances, in f32 within 1e-5 of the largest number of the tensor (or of 1).
   void compare(const std::string& tensor, const Array& got) {
@@ -144,7 +101,7 @@ struct Case {
 using Named = std::map<std::string, Tensor>;
 
 /// Σ ⟨seed, output⟩, and the comparison of all values and gradients.
-void compare_all(Case& c, Tape& tape, const Named& inputs, const Named& outputs, const Links& links) {
+void compare_all(Case& c, Tape& tape, const Named& inputs, const Named& outputs, const ForeignLayout& layout) {
   Tensor loss;
   for (const auto& [name, y] : outputs) {
     if (c.has("output/" + name)) c.compare("output/" + name, y.value());
@@ -154,32 +111,7 @@ void compare_all(Case& c, Tape& tape, const Named& inputs, const Named& outputs,
   }
   const Grads grads = tape.backward(loss);
   for (const auto& [name, x] : inputs) c.compare("grad/" + name, grads[x]);
-  std::map<std::string, Array> of_torch;
-  for (const auto& [tensor, array] : file().arrays) {
-    if (tensor.starts_with(c.name + "/param/")) {
-      of_torch[tensor.substr(c.name.size() + 7)] = Array::zeros(array.shape(), c.dtype);
-    }
-  }
-  for (const Link& link : links) {
-    const auto found = of_torch.find(link.name);
-    if (found == of_torch.end()) continue;
-    for_each_number(link, c.number("H"), [&](Index ours, Index torch) {
-      found->second.set_flat(torch, link.sign * grads[link.param].flat(ours));
-    });
-  }
-  for (const auto& [name, gradient] : of_torch) c.compare("grad/" + name, gradient);
-}
-
-/// Gives a cell the case's weights; what the case does not have (biases) is zero.
-void load(const Case& c, const Params& params, const Links& links) {
-  for (const Param& p : params) p.set(Array::zeros(p.shape(), c.dtype));
-  for (const Link& link : links) {
-    if (!c.has("param/" + link.name)) continue;
-    const Array from = c.array("param/" + link.name);
-    Array& to = link.param.data().value;
-    for_each_number(link, c.number("H"),
-                    [&](Index ours, Index torch) { to.set_flat(ours, to.flat(ours) + link.sign * from.flat(torch)); });
-  }
+  for (const auto& [name, gradient] : to_foreign(layout, grads)) c.compare("grad/" + name, gradient);
 }
 
 /// Watches what of x and the initial states the case has.
@@ -197,24 +129,20 @@ void run_layers(Case& c, Make make) {
   using C = decltype(make(std::declval<Scope>(), 1, 1));
   const Index hidden = c.number("H"), directions = c.flag("bidirectional") ? 2 : 1, layers = c.number("layers");
   Params params(0, c.dtype);
-  Links links;
-  const auto cell = [&](Index layer, const std::string& direction) {
-    const Scope scope = params / fmt::format("l{}{}", layer, direction);
-    C made = make(scope, layer == 0 ? c.number("I") : directions * hidden, hidden);
-    for (const Link& link : links_of(made, fmt::format("_l{}{}", layer, direction))) links.push_back(link);
-    return made;
-  };
   std::vector<AnyLayer> made;
   for (Index layer = 0; layer < layers; ++layer) {
-    C forward = cell(layer, "");
+    const Scope scope = params / fmt::format("l{}", layer);
+    const Index in = layer == 0 ? c.number("I") : directions * hidden;
+    const C forward = make(scope / "forward", in, hidden);
     if (directions == 1) {
       made.push_back(forward);
     } else {
-      made.push_back(Bidirectional<C>(forward, cell(layer, "_reverse")));
+      made.push_back(Bidirectional<C>(forward, make(scope / "backward", in, hidden)));
     }
   }
   const Stack network(made);
-  load(c, params, links);
+  const ForeignModules modules{{"", network, {.bias = c.has("param/bias_ih_l0")}}};
+  load_torch(c.weights(), modules);
 
   Tape tape;
   const Named inputs = watched_inputs(c, tape, {"x", "h0", "c0"});
@@ -255,14 +183,14 @@ void run_layers(Case& c, Make make) {
   }
   Named all{{"out", out}, {"h_n", unroll::stack(h)}};
   if (fields == 2) all["c_n"] = unroll::stack(memory);
-  compare_all(c, tape, inputs, all, links);
+  compare_all(c, tape, inputs, all, torch_layout(modules));
 }
 
 /// nn.RNNCell, nn.GRUCell, nn.LSTMCell: one step.
 template <class C>
-void run_cell(Case& c, const C& cell, const Params& params) {
-  const Links links = links_of(cell, "");
-  load(c, params, links);
+void run_cell(Case& c, const C& cell) {
+  const ForeignModules modules{{"", cell, {.bias = c.has("param/bias_ih"), .cell = true}}};
+  load_torch(c.weights(), modules);
   Tape tape;
   const Named inputs = watched_inputs(c, tape, {"x", "h", "c"});
   std::vector<Tensor> parts{inputs.at("h")};
@@ -270,25 +198,44 @@ void run_cell(Case& c, const C& cell, const Params& params) {
   const auto next = tensors_of(advance(cell, inputs.at("x"), state_of(cell.zero_state(c.number("B")), parts)));
   Named outputs{{"h", next[0]}};
   if (next.size() == 2) outputs["c"] = next[1];
-  compare_all(c, tape, inputs, outputs, links);
+  compare_all(c, tape, inputs, outputs, torch_layout(modules));
+}
+
+/// Weights that no module of PyTorch has: the rows of one matrix are i, o, f, g.
+ForeignLayout peephole_layout(const CellGates& cell, const Arrays& weights) {
+  const Index hidden = hidden_of(cell), in = weights.at("W").dim(1);
+  const auto& ours = cell.columns.front().gates;
+  const bool forgets = std::ranges::find(ours, Gate::forget) != ours.end();
+  const GateOrder order{Gate::input, Gate::output, forgets ? std::optional(Gate::forget) : std::nullopt,
+                        Gate::candidate};
+  ForeignLayout layout = cell_layout(
+      cell, {order, {"W", 0, hidden * in, 1, in}, {"R", 0, hidden * hidden, 1, hidden}, {{"b", 0, hidden, 0, 1}}});
+  const std::map<Gate, std::string> names{{Gate::input, "p_i"}, {Gate::forget, "p_f"}, {Gate::output, "p_o"}};
+  for (const GateColumns& columns : cell.columns) {
+    if (columns.role == Role::peephole) {
+      layout.links.push_back({columns.param, 0, hidden, names.at(columns.gates[0]), 0, 0, 1});
+    }
+  }
+  for (const auto& [name, array] : weights) layout.tensors[name] = array.shape();
+  return layout;
 }
 
 /// The peephole LSTM over a sequence.
 template <class C>
-void run_peephole(Case& c, const C& cell, const Params& params) {
-  const Links links = links_of(cell, "");
-  load(c, params, links);
+void run_peephole(Case& c, const C& cell) {
+  const ForeignLayout layout = peephole_layout(cell.gates(), c.weights());
+  load_foreign("peephole", c.weights(), layout);
   Tape tape;
   const Named inputs = watched_inputs(c, tape, {"x", "h0", "c0"});
   const auto [out, last] = scan(cell, inputs.at("x"), {inputs.at("h0"), inputs.at("c0")});
-  compare_all(c, tape, inputs, {{"out", out}, {"h_n", last.h}, {"c_n", last.c}}, links);
+  compare_all(c, tape, inputs, {{"out", out}, {"h_n", last.h}, {"c_n", last.c}}, layout);
 }
 
 template <class Make>
 void run_recurrent(Case& c, Make make) {
   if (c.description["group"] == "rnn") return run_layers(c, make);
   Params params(0, c.dtype);
-  run_cell(c, make(params, c.number("I"), c.number("H")), params);
+  run_cell(c, make(params, c.number("I"), c.number("H")));
 }
 
 void run(Case& c) {
@@ -306,9 +253,9 @@ void run(Case& c) {
     REQUIRE(mode == "peephole");
     Params params(0, c.dtype);
     if (c.flag("coupled_input_forget")) {
-      run_peephole(c, CoupledPeepholeLstm(params, in, hidden), params);
+      run_peephole(c, CoupledPeepholeLstm(params, in, hidden));
     } else {
-      run_peephole(c, PeepholeLstm(params, in, hidden), params);
+      run_peephole(c, PeepholeLstm(params, in, hidden));
     }
   }
 }
