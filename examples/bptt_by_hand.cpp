@@ -22,7 +22,7 @@ struct GateGradient {
 };
 
 /// da<t-1> += Waᵀ dz<t>
-void pull_back(const Gate& gate, const Column& dz, Column& da) {
+void pull_back(const NotesGate& gate, const Column& dz, Column& da) {
   for (Index j = 0; j < units; ++j) {
     for (Index k = 0; k < units; ++k) da[k] += gate.at(j, k) * dz[j];
   }
@@ -58,7 +58,7 @@ bool same(const std::string& what, const GateGradient& hand, const Array& wx, co
 //   da<t> = Wyaᵀ dv<t> + Waaᵀ dz<t+1>
 //   dz<t> = da<t> * (1 − a<t>²)                           dWa += dz<t> [a<t-1>, x<t>]ᵀ     dba += dz<t>
 bool rnn() {
-  const Gate wa{0, 1};
+  const NotesGate wa{0, 1};
   const auto wya = [](Index k) { return number(2, k); };
   const double by = number(3, 0);
   std::array<Column, steps + 1> a{};  // a[0] is a<0> = 0
@@ -115,7 +115,7 @@ bool rnn() {
 //   dzo = da * tanh(c) * Γo (1 − Γo)        dzf = dc * c<t-1> * Γf (1 − Γf)
 //   dzu = dc * c̃ * Γu (1 − Γu)              dzc = dc * Γu * (1 − c̃²)
 bool lstm() {
-  const Gate wu{2, 3}, wf{4, 5}, wc{0, 1}, wo{6, 7};
+  const NotesGate wu{2, 3}, wf{4, 5}, wc{0, 1}, wo{6, 7};
   struct Step {
     Column u, f, g, o;
   };
@@ -147,7 +147,7 @@ bool lstm() {
     }
     da_later = {};
     Index k = 0;
-    for (const Gate& gate : {wu, wf, wc, wo}) {
+    for (const NotesGate& gate : {wu, wf, wc, wo}) {
       hand[k].add(dz[k], a[t], x(t));
       pull_back(gate, dz[k++], da_later);
     }
@@ -156,7 +156,7 @@ bool lstm() {
   Params params(0, f64);
   const Lstm cell(params, inputs, units);
   Index column = 0;
-  for (const Gate& gate : {wu, wf, wc, wo}) {
+  for (const NotesGate& gate : {wu, wf, wc, wo}) {
     put(gate, cell.wx, cell.wh, cell.b, column, column);
     column += units;
   }

@@ -27,7 +27,7 @@ inline double number(Index block, Index element) {
 }
 
 /// W [3, 5] and b [3] of one gate, as they stand in the notes: z = W [a<t-1>, x<t>] + b.
-struct Gate {
+struct NotesGate {
   Index w, b;  // the blocks their numbers come from
 
   double at(Index row, Index column) const { return number(w, row * (units + inputs) + column); }
@@ -55,7 +55,8 @@ inline Column sigma(Column z) {
 
 /// The same numbers in the library's cells, which keep W transposed and in two parts: wh acts on a, wx on x, and the
 /// gates stand side by side in their columns.
-inline void put(const Gate& gate, const Param& wx, const Param& wh, const Param& b, Index column, Index state_column) {
+inline void put(const NotesGate& gate, const Param& wx, const Param& wh, const Param& b, Index column,
+                Index state_column) {
   Array x = wx.value().copy(), h = wh.value().copy(), bias = b.value().copy();
   for (Index j = 0; j < units; ++j) {
     for (Index k = 0; k < units; ++k) h.set_flat(k * h.cols() + state_column + j, gate.at(j, k));

@@ -7,7 +7,7 @@ namespace {
 
 /// a<t> = tanh(Wa [a<t-1>, x<t>] + ba)
 Column rnn() {
-  const Gate wa{0, 1};
+  const NotesGate wa{0, 1};
   Column a{};
   for (Index t = 0; t < steps; ++t) a = tanh(wa.z(a, x(t)));
   return a;
@@ -15,7 +15,7 @@ Column rnn() {
 
 /// c̃<t> = tanh(Wc [c<t-1>, x<t>] + bc)     Γu = σ(Wu [c<t-1>, x<t>] + bu)     c<t> = Γu * c̃<t> + (1 − Γu) * c<t-1>
 Column simplified_gru() {
-  const Gate wc{0, 1}, wu{2, 3};
+  const NotesGate wc{0, 1}, wu{2, 3};
   Column c{};
   for (Index t = 0; t < steps; ++t) {
     const Column candidate = tanh(wc.z(c, x(t))), u = sigma(wu.z(c, x(t)));
@@ -26,7 +26,7 @@ Column simplified_gru() {
 
 /// The same with Γr = σ(Wr [c<t-1>, x<t>] + br) and c̃<t> = tanh(Wc [Γr * c<t-1>, x<t>] + bc)
 Column full_gru() {
-  const Gate wc{0, 1}, wu{2, 3}, wr{4, 5};
+  const NotesGate wc{0, 1}, wu{2, 3}, wr{4, 5};
   Column c{};
   for (Index t = 0; t < steps; ++t) {
     const Column r = sigma(wr.z(c, x(t))), u = sigma(wu.z(c, x(t)));
@@ -41,7 +41,7 @@ Column full_gru() {
 /// c̃<t> = tanh(Wc [a<t-1>, x<t>] + bc)     Γu, Γf, Γo = σ(W [a<t-1>, x<t>] + b)
 /// c<t> = Γu * c̃<t> + Γf * c<t-1>          a<t> = Γo * c<t> in the notes, Γo * tanh(c<t>) everywhere else
 Column lstm(LstmOutput form) {
-  const Gate wc{0, 1}, wu{2, 3}, wf{4, 5}, wo{6, 7};
+  const NotesGate wc{0, 1}, wu{2, 3}, wf{4, 5}, wo{6, 7};
   Column a{}, c{};
   for (Index t = 0; t < steps; ++t) {
     const Column candidate = tanh(wc.z(a, x(t)));
@@ -87,7 +87,7 @@ int main() {
     Params params(0, f64);
     const Lstm cell(params, inputs, units, {.output = form});  // columns: Γu, Γf, c̃, Γo
     Index column = 0;
-    for (const Gate gate : {Gate{2, 3}, Gate{4, 5}, Gate{0, 1}, Gate{6, 7}}) {
+    for (const NotesGate gate : {NotesGate{2, 3}, NotesGate{4, 5}, NotesGate{0, 1}, NotesGate{6, 7}}) {
       put(gate, cell.wx, cell.wh, cell.b, column, column);
       column += units;
     }
