@@ -20,6 +20,20 @@ void write(const Dest& dest, const Array& x) {
   });
 }
 
+void write_row_sum(const Dest& dest, const Array& x) {
+  dispatch(x.dtype(), [&]<class T>(T) {
+    T* to = dest.into.raw<T>();
+    const Index cols = x.cols();
+    Index left = x.rows();
+    if (left == 0) return dest.add ? void() : zero_fill(dest.into);
+    if (!dest.add) std::memcpy(to, x.raw<T>() + --left * x.stride(), cols * sizeof(T));
+    while (left-- > 0) {
+      const T* from = x.raw<T>() + left * x.stride();
+      for (Index c = 0; c < cols; ++c) to[c] += from[c];
+    }
+  });
+}
+
 void zero_fill(const Array& a) {
   dispatch(a.dtype(), [&]<class T>(T) {
     for (Index r = 0, rows = a.rows(); r < rows; ++r) std::fill_n(a.raw<T>() + r * a.stride(), a.cols(), T{0});

@@ -14,6 +14,9 @@ struct Dest {
 
 /// dest (+)= x
 void write(const Dest& dest, const Array& x);
+/// dest (+)= Σ over the rows of x, from the last to the first, each added to what is there: rows that come in several
+/// parts, the last part first, give the same bits.  into [M], x [..., M]
+void write_row_sum(const Dest& dest, const Array& x);
 /// a = 0, where it lies
 void zero_fill(const Array& a);
 

@@ -273,11 +273,37 @@ void product(const Array& a, const Array& w, bool transposed, const Array& into,
   if (once != nullptr) once->release();
 }
 
+/// The blocks of the rows of a product aᵀ b, in the order in which they are added: see `multiply_tn`.
+class RowBlocks {
+ public:
+  explicit RowBlocks(Index rows) : rows_(rows), count_((rows + product_block - 1) / product_block) {}
+  Index count() const { return count_; }
+  Index begin(Index i) const { return i + 1 < count_ ? rows_ - (i + 1) * product_block : 0; }
+  Index size(Index i) const { return rows_ - i * product_block - begin(i); }
+
+ private:
+  Index rows_, count_;
+};
+
+/// aᵀ b as it is defined, the last row first.
+template <class T>
+void product_tn_plain(const Array& a, const Array& b, const Dest& dest) {
+  if (!dest.add) zero_fill(dest.into);
+  for (Index r = a.rows(); r-- > 0;) {
+    const T *x = a.raw<T>() + r * a.stride(), *y = b.raw<T>() + r * b.stride();
+    for (Index i = 0; i < a.cols(); ++i) {
+      T* c = dest.into.raw<T>() + i * dest.into.stride();
+      for (Index j = 0; j < b.cols(); ++j) c[j] += x[i] * y[j];
+    }
+  }
+}
+
 /// c [k, n] (+)= aᵀ b over the rows of both: strips of rows of a are laid out as micro-tiles, panels of b as blocks.
 template <class T>
 void product_tn(const Array& a, const Array& b, const Dest& dest) {
   if (prefer_blas() && (a.stride() < a.cols() || b.stride() < b.cols())) return product_tn<T>(a.copy(), b.copy(), dest);
   using K = Tile<T>;
+  static_assert(product_block == packed::depth);
   const Index rows = a.rows(), m = a.cols(), n = b.cols();
   T* c = dest.into.raw<T>();
   const Index c_row = dest.into.stride();
@@ -285,27 +311,28 @@ void product_tn(const Array& a, const Array& b, const Dest& dest) {
     if (!dest.add) copy_base<T>({}, c, m, n, c_row);
     return;
   }
-  if (!fast_paths()) {
-    return product_plain<T>(m, n, rows, {a.raw<T>(), 1, a.stride()}, {b.raw<T>(), b.stride(), 1}, c, c_row,
-                            dest.add ? Base<T>{c, c_row} : Base<T>{});
-  }
-  if (prefer_blas() && rows * m * n > Index{1} << 20) {
+  if (!fast_paths()) return product_tn_plain<T>(a, b, dest);
+  if (prefer_blas() && std::min(rows, product_block) * m * n > Index{1} << 20) {
     constexpr Index width = 256;
+    const Index first = rows > product_block ? rows % product_block : 0;  // an incomplete block is a case of its own
     parallel_for((n + width - 1) / width, [&](Index tile) {
-      const Index n0 = tile * width;
-      blas_gemm(true, false, m, std::min(width, n - n0), rows, a.raw<T>(), a.stride(), b.raw<T>() + n0, b.stride(),
-                c + n0, c_row, dest.add);
+      const Index n0 = tile * width, count = std::min(rows, product_block);
+      for (Index r1 = rows; r1 > first; r1 -= count) {
+        blas_gemm(true, false, m, std::min(width, n - n0), count, a.raw<T>() + (r1 - count) * a.stride(), a.stride(),
+                  b.raw<T>() + (r1 - count) * b.stride() + n0, b.stride(), c + n0, c_row, dest.add || r1 < rows);
+      }
     });
+    if (first > 0) product_tn<T>(a.part(0, 0, {first, m}), b.part(0, 0, {first, n}), {dest.into, true});
     return;
   }
+  const RowBlocks blocks(rows);
   const Index strips = (m + K::rows - 1) / K::rows, panels = (n + K::panel - 1) / K::panel;
   // All of aᵀ as micro-tiles [rows, 6], one strip after the other within each block of rows.
   Buffer* strip_buffer = Buffer::make(strips * K::rows * rows * sizeof(T));
   auto* strip = static_cast<T*>(strip_buffer->data());
-  const Index blocks = (rows + packed::depth - 1) / packed::depth;
   const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(rows);
-  tiles_for(flops, blocks, [&](Index block) {
-    const Index r0 = block * packed::depth, r1 = std::min(rows, r0 + packed::depth);
+  tiles_for(flops, blocks.count(), [&](Index block) {
+    const Index r0 = blocks.begin(block), r1 = r0 + blocks.size(block);
     T* first = strip + r0 * strips * K::rows;
     constexpr Index few = 16;  // rows at a time: what is read and what is written stay in the first-level cache
     for (Index q = r0; q < r1; q += few) {
@@ -327,13 +354,13 @@ void product_tn(const Array& a, const Array& b, const Dest& dest) {
     const Index n0 = p * K::panel, width = std::min(K::panel, n - n0);
     Buffer* block_buffer = Buffer::make(packed::depth * K::panel * sizeof(T));
     auto* panel = static_cast<T*>(block_buffer->data());
-    for (Index r0 = 0; r0 < rows; r0 += packed::depth) {
-      const Index count = std::min(packed::depth, rows - r0);
+    for (Index i = 0; i < blocks.count(); ++i) {
+      const Index r0 = blocks.begin(i), count = blocks.size(i);
       packed::pack_block(b.raw<T>(), b.stride(), Index{1}, r0, count, n0, n, panel);
       for (Index s = 0; s < strips; ++s) {
         const T* tile = strip + r0 * strips * K::rows + s * count * K::rows;
         T* to = c + s * K::rows * c_row + n0;
-        const Base<T> base = dest.add || r0 > 0 ? Base<T>{to, c_row} : Base<T>{};
+        const Base<T> base = dest.add || i > 0 ? Base<T>{to, c_row} : Base<T>{};
         packed::micro_rows<T, true>(std::min(K::rows, m - s * K::rows), count, tile, 0, panel, to, c_row, width, base);
       }
     }

@@ -14,7 +14,11 @@ void multiply_nt(const Array& a, const Array& b, const Dest& c);
 /// The first and the third for a b that is used here only, one of a batch or a gradient: nothing of it is kept packed.
 void multiply_once(const Array& a, const Array& b, const Dest& c);
 void multiply_once_nt(const Array& a, const Array& b, const Dest& c);
+/// How many rows `multiply_tn` adds up at a time.
+inline constexpr Index product_block = 256;
 /// c (+)= aᵀ b       a [N, K], b [N, M], c [K, M]
+/// A block of rows after the other, counted from the last row: the first rows are the incomplete block, and come last.
+/// So whole blocks may be multiplied as soon as they are there, the last ones first, and give the same bits.
 void multiply_tn(const Array& a, const Array& b, const Dest& c);
 
 }  // namespace unroll

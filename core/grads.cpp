@@ -177,6 +177,17 @@ void Grads::insert(const Param& param, RowGrad grad) {
   sum = std::move(grad.values);
 }
 
+void Grads::move_watched(std::uint64_t from_tape, NodeId from, std::uint64_t tape, NodeId node) {
+  const auto find = [&](std::uint64_t t, NodeId n) {
+    return std::find_if(watched_.begin(), watched_.end(), [&](const Watched& w) { return w.tape == t && w.node == n; });
+  };
+  const auto source = find(from_tape, from);
+  Array grad = source->grad;
+  const auto target = find(tape, node);
+  if (target == watched_.end()) return insert_watched(tape, node, std::move(grad));
+  target->grad = std::move(grad);
+}
+
 void Grads::insert_watched(std::uint64_t tape, NodeId node, Array grad) {
   watched_.push_back({tape, node, std::move(grad)});
 }

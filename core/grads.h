@@ -72,6 +72,8 @@ class Grads {
   void insert(const Param& param, Array grad);
   void insert(const Param& param, RowGrad grad);
   void insert_watched(std::uint64_t tape, NodeId node, Array grad);
+  /// The gradient of a watched tensor as that of another, in place of what this one has.
+  void move_watched(std::uint64_t from_tape, NodeId from, std::uint64_t tape, NodeId node);
 
  private:
   struct Watched {

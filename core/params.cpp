@@ -7,11 +7,9 @@
 namespace unroll {
 
 Param::operator Tensor() const {
-  ParamData& d = data();
-  if (const Tensor* other = Substitute::find(d)) return *other;
+  if (const Tensor* other = Substitute::find(data())) return *other;
   Tape* tape = Tape::current();
-  if (tape == nullptr || d.frozen) return Tensor(d.value);
-  return tape->tensor(d.value, tape->leaf(*this));
+  return tape == nullptr ? Tensor(value()) : tape->parameter(*this);
 }
 
 void Param::set(Array value) const {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -15,7 +16,7 @@ Random::Random(std::uint64_t seed) {
   }
 }
 
-std::uint64_t Random::bits() {
+std::uint64_t Random::next() {
   auto& [a, b, c, d] = state_;
   const std::uint64_t result = std::rotl(a + d, 23) + a;
   const std::uint64_t t = b << 17;
@@ -52,16 +53,46 @@ Index Random::below(Index n) {
 Array Random::mask(const Shape& shape, Dtype dtype, double keep) {
   Array mask = Array::uninitialised(shape, dtype);
   const std::uint64_t threshold = static_cast<std::uint64_t>(keep * 0x1p32);
+  about_to_draw();
   dispatch(dtype, [&]<class T>(T) {
     const T scale = static_cast<T>(1 / keep);
     T* out = mask.raw<T>();
     std::uint64_t word = 0;
     for (Index i = 0, n = mask.size(); i < n; ++i) {
-      word = i % 2 == 0 ? bits() : word >> 32;
+      word = i % 2 == 0 ? next() : word >> 32;
       out[i] = (word & 0xffffffffu) < threshold ? scale : T{0};
     }
   });
   return mask;
+}
+
+constinit thread_local DrawLog* DrawLog::latest_ = nullptr;
+
+DrawLog::~DrawLog() {
+  if (again_) undo();
+  latest_ = outer_;
+}
+
+void DrawLog::first_draw(Random& random) {
+  if (outer_ != nullptr) outer_->first_draw(random);
+  const auto same = [&](const Before& before) { return before.random == &random; };
+  if (std::any_of(before_.begin(), before_.end(), same)) return;
+  before_.push_back({&random, random.state()});
+  if (!again_) {
+    notes_.push_back(random.state());
+  } else if (seen_ < notes_.size()) {
+    random.restore(notes_[seen_]);
+  }
+  ++seen_;
+}
+
+void DrawLog::forget(const Random& random) {
+  if (outer_ != nullptr) outer_->forget(random);
+  std::erase_if(before_, [&](const Before& before) { return before.random == &random; });
+}
+
+void DrawLog::undo() {
+  for (const Before& before : before_) before.random->restore(before.state);
 }
 
 double portable_log(double x) {

@@ -23,7 +23,8 @@ struct Wrt {
 ///   - writes it where the tape wants it: `[=](const Array& dy, const Dest& dx) { … }`, or
 ///   - is `outer(a)`: dx = aᵀ dy, which the tape gathers over all uses of x and computes in one product, or
 ///   - is `outer_transposed(a)`: dx = dyᵀ a, the same for an x that acts transposed, or
-///   - is `scattered(ids)`: row i of dy belongs to row ids[i] of x, gathered too.
+///   - is `scattered(ids)`: row i of dy belongs to row ids[i] of x, gathered too, or
+///   - is `sum_of_rows()`: dx = Σ over rows of dy, for one row x that was added to all.
 /// What a rule captures is what the tape keeps in memory until backward; for a constant x it captures nothing.
 template <class F>
 Wrt<std::decay_t<F>> wrt(const Tensor& x, F&& rule) {
@@ -55,6 +56,10 @@ struct Scattered {
 /// The rule of a table: dx[ids[i]] += dy[i].  x [V, F], dy [..., F] with as many rows as ids
 inline Scattered scattered(const Ids& ids) { return {PooledList<Id>::of(ids)}; }
 
+struct SumOfRows {};
+/// The rule of a bias: db = Σ over rows of dy.  b [M], dy [..., M]
+inline SumOfRows sum_of_rows() { return {}; }
+
 /// A rule of the second kind whose destination has dy's shape; the tape sums over broadcast axes.
 template <class F>
 struct Each {
@@ -75,6 +80,8 @@ void pull(Tape& tape, NodeId input, const Array& dy, F& rule) {
     tape.give_product(input, dy, std::move(rule.a));
   } else if constexpr (std::is_same_v<F, Scattered>) {
     tape.give_rows(input, std::move(rule.ids), dy);
+  } else if constexpr (std::is_same_v<F, SumOfRows>) {
+    tape.give_broadcast(input, dy);
   } else if constexpr (requires(const Dest& dx) { rule.rule(dy, dx); }) {
     const Shape& shape = tape.shape_of(input);
     if (shape.cols() == dy.cols() && shape.rows() == dy.rows()) {
@@ -88,6 +95,16 @@ void pull(Tape& tape, NodeId input, const Array& dy, F& rule) {
     rule(dy, tape.dest(input));
   } else {
     tape.give_broadcast(input, rule(dy));
+  }
+}
+
+/// Whether a gradient is a sum over rows that does not depend on how the rows were cut into several results.
+template <class F>
+bool is_by_rows(const Tensor& input, const Shape& result) {
+  if constexpr (requires(F rule) { rule.rule; }) {
+    return input.value().rows() == 1 && input.value().cols() == result.cols();
+  } else {
+    return std::is_same_v<F, Outer> || std::is_same_v<F, SumOfRows>;
   }
 }
 
@@ -126,12 +143,13 @@ Tensor record(const char* op, Array value, Wrt<F>... inputs) {
   for (const NodeId node : nodes) any = any || node != no_node;
   if (!any) return detail::observed() ? detail::told(op, std::move(value), inputs.input...) : Tensor(std::move(value));
   const NodeId self = tape->add(op, value.shape(), value.dtype());
-  for (const NodeId node : nodes) {
-    if (node != no_node) tape->use(node);
-  }
   detail::Pull<F...> pull{nodes, {}};
+  const auto use = [&](NodeId node, auto& input, auto& rule) {
+    tape->use(node, detail::is_by_rows<std::decay_t<decltype(input.rule)>>(input.input, value.shape()));
+    rule.emplace(std::move(input.rule));
+  };
   [&]<std::size_t... I>(std::index_sequence<I...>) {
-    ((nodes[I] != no_node ? void(std::get<I>(pull.rules).emplace(std::move(inputs.rule))) : void()), ...);
+    ((nodes[I] != no_node ? use(nodes[I], inputs, std::get<I>(pull.rules)) : void()), ...);
   }(std::index_sequence_for<F...>{});
   tape->rule(self, std::move(pull));
   if (detail::observed()) [[unlikely]]

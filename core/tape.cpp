@@ -17,7 +17,10 @@ thread_local Tape* Tape::current_ = nullptr;
 
 thread_local std::vector<std::unique_ptr<Tape::Memory>> Tape::Memory::spare;
 
-Tape::Tape() : serial_(next_serial.fetch_add(1)), outer_(current_) {
+Tape::Tape() : Tape(nullptr) {}
+
+Tape::Tape(std::unique_ptr<Links> links)
+    : serial_(next_serial.fetch_add(1)), outer_(current_), links_(std::move(links)) {
   if (Memory::spare.empty()) {
     memory_ = std::make_unique<Memory>();
   } else {
@@ -40,9 +43,9 @@ void Tape::clear() {
     if (node.rule != nullptr) node.rule->destroy(std::exchange(node.rule, nullptr));
     node.grad = Array();
   }
-  for (Index i = 0; i < memory_->pairs_in_use; ++i) memory_->pairs[i].clear();
+  for (Index i = 0; i < memory_->products_in_use; ++i) memory_->products[i].clear();
   for (Index i = 0; i < memory_->rows_in_use; ++i) memory_->rows[i].clear();
-  memory_->pairs_in_use = memory_->rows_in_use = 0;
+  memory_->products_in_use = memory_->rows_in_use = 0;
   if (!memory_->leaves.empty()) {
     memory_->leaves.clear();
     std::fill(memory_->leaf_table.begin(), memory_->leaf_table.end(), 0u);
@@ -69,9 +72,13 @@ void* Tape::arena(Index bytes, Index alignment) {
   return at;
 }
 
-NodeId Tape::find(const char* op, const Tensor& x) const {
+NodeId Tape::find(const char* op, const Tensor& x) {
   if (x.tape() == serial_) return x.node();
   if (x.tape() == 0) return no_node;
+  if (links_ != nullptr) {
+    const NodeId there = outer_->find(op, x);
+    return there == no_node ? no_node : link(there);
+  }
   for (const Tape* tape = outer_; tape != nullptr; tape = tape->outer_) {
     if (x.tape() == tape->serial_) return no_node;
   }
@@ -111,9 +118,20 @@ NodeId Tape::leaf(const Param& param) {
   return id;
 }
 
+Tensor Tape::parameter(const Param& param) {
+  if (links_ == nullptr) return param.frozen() ? Tensor(param.value()) : tensor(param.value(), leaf(param));
+  const Tensor& outside = links_->parameter(*outer_, param);
+  const NodeId there = outer_->find("parameter", outside);
+  return there == no_node ? Tensor(outside.value()) : tensor(outside.value(), link(there));
+}
+
 Tensor Tape::watch(const Tensor& x) {
   require<UsageError>(!done_, "watch: backward has already run on this tape");
   NodeId id = find("watch", x);
+  if (id != no_node && at(id).link != no_node) {  // it is the outer tape's, and so is its gradient
+    if (!outer_->done_) outer_->watch(Tensor(x.value(), outer_->serial_, at(id).link));
+    return tensor(x.value(), id);
+  }
   if (id == no_node) id = add("watched", x.shape(), x.dtype());
   at(id).watched = true;
   return tensor(x.value(), id);
@@ -132,6 +150,16 @@ void Tape::view(NodeId node, NodeId parent, Index row, Index col, bool covers) {
 Dest Tape::dest(NodeId id) {
   Node& x = at(id);
   if (x.grad.defined()) return {x.grad, true};
+  if (x.link != no_node) {
+    Dest d = home(x).dest(x.link);
+    const bool viewed = x.covers && (at(x.link).uses != 1 || !fast_paths());  // see TiledInput::note
+    if ((x.zero_first || viewed) && !d.add) {
+      zero_fill(d.into);
+      d.add = true;
+    }
+    x.grad = d.into;
+    return d;
+  }
   if (x.forward != no_node && !x.watched) {
     const Node& operand = at(x.forward);
     if (operand.parent != no_node && operand.uses == 1 && !operand.watched && !operand.grad.defined() &&
@@ -143,7 +171,7 @@ Dest Tape::dest(NodeId id) {
       }
     }
   }
-  if (x.parent == no_node || x.watched) {
+  if (x.parent == no_node || x.watched || (x.result && waits(x))) {
     x.grad = Array::uninitialised(x.shape, x.dtype);
     return {x.grad, false};
   }
@@ -177,6 +205,7 @@ void Tape::finish_view(NodeId id) {
 void Tape::give(NodeId id, Array g, bool own) {
   if (id == no_node) return;
   Node& x = at(id);
+  if (x.link != no_node) return home(x).give(x.link, std::move(g), own);
   require(g.shape() == x.shape && g.dtype() == x.dtype,
           "a rule returned a gradient {} {} for an input {} {} (the result of '{}')", name(g.dtype()), g.shape(),
           name(x.dtype), x.shape, x.op);
@@ -191,7 +220,9 @@ void Tape::give(NodeId id, Array g, bool own) {
 
 void Tape::give_broadcast(NodeId id, Array g) {
   if (id == no_node) return;
-  give(id, g.shape() == at(id).shape ? std::move(g) : sum_to(g, at(id).shape));
+  const Shape& shape = at(id).shape;
+  if (shape.rows() == 1 && shape.cols() == g.cols() && g.rows() != 1) return write_row_sum(dest(id), g);
+  give(id, g.shape() == shape ? std::move(g) : sum_to(g, shape));
 }
 
 Grads Tape::backward(const Tensor& loss) {
@@ -213,14 +244,25 @@ Grads Tape::backward(const Tensor& y, const Array& cotangent) {
           name(y.dtype()), y.shape());
   if (detail::observed()) [[unlikely]]
     detail::settle_observers();
-  done_ = true;
-  Memory& m = *memory_;
   Grads grads;
   use(last);
   give(last, cotangent.copy());
+  run_backward(grads);
+  return grads;
+}
+
+/// The reversed loop, from nodes that have been given gradients.
+void Tape::run_backward(Grads& grads) {
+  done_ = true;
+  grads_ = &grads;
+  Memory& m = *memory_;
   Index leaf = m.leaves.size();
   for (auto i = static_cast<NodeId>(count_); i-- > 0;) {
     Node& x = at(i);
+    if (x.link != no_node) {  // all of its gradient is where it belongs
+      x.grad = Array();
+      continue;
+    }
     const bool is_leaf = leaf > 0 && m.leaves[leaf - 1].node == i;
     const bool by_rows = is_leaf && !(detail::observed() && detail::gradient_wanted(m.leaves[leaf - 1].data->name));
     std::optional<RowGrad> rows = by_rows ? take_rows(i) : std::nullopt;
@@ -241,7 +283,7 @@ Grads Tape::backward(const Tensor& y, const Array& cotangent) {
       } else if (x.grad.defined()) {
         grads.insert(param, std::move(x.grad));
       }
-    } else if (x.parent != no_node) {
+    } else if (x.parent != no_node && !x.result) {
       finish_view(i);
     } else if (x.further_output) {
       continue;  // its gradient waits for the rule, which sits on the first output
@@ -256,7 +298,7 @@ Grads Tape::backward(const Tensor& y, const Array& cotangent) {
     }
     x.grad = Array();
   }
-  return grads;
+  grads_ = nullptr;
 }
 
 }  // namespace UNROLL_ABI

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdlib>
+#include <unordered_map>
 #include <vector>
 
 #include <unroll/core/observer.h>
@@ -10,14 +11,30 @@
 namespace unroll {
 inline namespace UNROLL_ABI {
 
+/// What connects a tape to the outer one, into whose gradients its own go on.
+struct Tape::Links {
+  std::unordered_map<NodeId, NodeId> of;                    // for each node of the outer tape that is used, its link
+  std::vector<NodeId> order;                                // the links
+  std::unordered_map<const ParamData*, Tensor> parameters;  // as the first run found them
+  bool again = false;                                       // it is not the first run
+
+  const Tensor& parameter(Tape& outer, const Param& param);
+};
+
+inline void Tape::Products::clear() {
+  pairs.clear();
+  rows = 0;
+  sum = Array();
+}
+
 /// What a tape needs and the next one can use again: nodes, the rules' arena, lists.
 struct Tape::Memory {
   std::vector<Node*> chunks;
   std::vector<std::byte*> blocks;
   Index block = 0, used = 0;
-  std::vector<std::vector<Pair>> pairs;
+  std::vector<Products> products;
   std::vector<std::vector<Rows>> rows;
-  Index pairs_in_use = 0, rows_in_use = 0;
+  Index products_in_use = 0, rows_in_use = 0;
   std::vector<Id> places;  // of the rows of a table in its gradient, while that is being put together
   std::vector<Leaf> leaves;
   std::vector<std::uint32_t> leaf_table =

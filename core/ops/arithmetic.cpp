@@ -53,9 +53,11 @@ Tensor add_or_subtract(const char* op, const F& f, Tensor a, Tensor b) {
   if (na == no_node && nb == no_node)
     return detail::observed() ? detail::told(op, std::move(y), a, b) : Tensor(std::move(y));
   const NodeId self = tape->add(op, y.shape(), y.dtype());
-  for (const NodeId node : {na, nb}) {
-    if (node != no_node) tape->use(node);
-  }
+  const auto use = [&](NodeId node, const Tensor& x) {
+    if (node != no_node) tape->use(node, x.value().rows() == 1 && x.value().cols() == y.cols());
+  };
+  use(na, a);
+  use(nb, b);
   if (na != no_node && a.shape() == y.shape()) {
     tape->forwards_to(self, na);
   } else if (!Minus && nb != no_node && b.shape() == y.shape()) {

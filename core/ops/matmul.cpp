@@ -30,19 +30,6 @@ Tensor general_product(const Tensor& a, const Tensor& b) {
   return detail::batched_product("matmul", a, b, false);
 }
 
-/// db += Σ over rows of dy
-void add_rows(const Array& dy, const Dest& db) {
-  dispatch(dy.dtype(), [&]<class T>(T) {
-    T* out = db.into.raw<T>();
-    const Index cols = dy.cols();
-    if (!db.add) std::fill_n(out, cols, T{0});
-    for (Index r = 0, rows = dy.rows(); r < rows; ++r) {
-      const T* row = dy.raw<T>() + r * dy.stride();
-      for (Index c = 0; c < cols; ++c) out[c] += row[c];
-    }
-  });
-}
-
 }  // namespace
 
 /// y = a b,   da = dy bᵀ,   db = aᵀ dy.
@@ -101,7 +88,7 @@ Tensor affine(const Tensor& x, const Tensor& w, Tensor b) {
   if (b.ndim() == 1 && shape.ndim() > 1) {
     const Array y = Array::uninitialised(shape, dtype);
     multiply_onto(b.value(), x.value(), w.value(), y);
-    return record("affine", y, wrt(x, dx), wrt(w, outer(x)), wrt(b, add_rows));
+    return record("affine", y, wrt(x, dx), wrt(w, outer(x)), wrt(b, sum_of_rows()));
   }
   const Tensor operand(Array(), b.tape(), b.node());
   const bool in_place = fast_paths() && (b.value().lent() || b.value().reusable());
