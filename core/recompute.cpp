@@ -4,6 +4,7 @@
 #include <unroll/core/evaluation.h>
 #include <unroll/core/random.h>
 #include <unroll/core/recompute.h>
+#include <unroll/core/substitute.h>
 #include <unroll/core/tape_memory.h>
 
 namespace unroll {
@@ -22,6 +23,7 @@ struct Recomputation {
   std::unordered_map<const ParamData*, Tensor> parameters;
   std::vector<Random::State> draws;
   bool evaluating = Evaluation::active();
+  std::function<std::vector<Substitute>()> substitutes = Substitute::again();
 
   static std::optional<std::vector<Tensor>> first_run(detail::Part f, const std::function<bool()>& accept);
   void run_again(Tape& outer, NodeId self);
@@ -66,6 +68,18 @@ struct Recomputation {
 };
 
 namespace {
+
+/// While it lives, no observer of this thread is told anything: the first run told them.
+class Unobserved {
+ public:
+  Unobserved() : before_(std::exchange(detail::observers, nullptr)) {}
+  ~Unobserved() { detail::observers = before_; }
+  Unobserved(const Unobserved&) = delete;
+  Unobserved& operator=(const Unobserved&) = delete;
+
+ private:
+  detail::Observer* before_;
+};
 
 struct RecomputationRule {
   std::shared_ptr<Recomputation> part;
@@ -165,6 +179,8 @@ void Recomputation::run_again(Tape& outer, NodeId self) {
   {
     const DrawLog same_numbers(draws);
     const Evaluation same_mode(evaluating);
+    const std::vector<Substitute> same_weights = substitutes ? substitutes() : std::vector<Substitute>();
+    const Unobserved told_already;
     const std::vector<Tensor> results = f(true);
     for (Index i = 0; i < nodes.size(); ++i) {
       const bool same = places[i] < results.size() && results[places[i]].tape() == serial &&

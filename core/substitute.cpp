@@ -41,4 +41,22 @@ bool Substitute::active(const void* by) {
   return entry != nullptr;
 }
 
+std::function<std::vector<Substitute>()> Substitute::again() {
+  struct Kept {
+    Param param;
+    Tensor tensor;
+    const void* by;
+  };
+  std::vector<Kept> kept;
+  for (const Entry* entry = latest_; entry != nullptr; entry = entry->earlier) {
+    kept.push_back({entry->param, entry->tensor, entry->by});
+  }
+  if (kept.empty()) return {};
+  return [kept] {
+    std::vector<Substitute> all;
+    for (Index i = kept.size(); i-- > 0;) all.emplace_back(kept[i].param, kept[i].tensor, kept[i].by);
+    return all;
+  };
+}
+
 }  // namespace unroll

@@ -1,7 +1,9 @@
 // A tensor in the place of a parameter, for as long as a scope lasts.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <vector>
 
 #include <unroll/core/params.h>
 
@@ -25,6 +27,8 @@ class Substitute {
   static const Tensor* find(const ParamData& param);
   /// Whether something that `by` put there lives on this thread.
   static bool active(const void* by);
+  /// Puts in place once more, after these have ended, what now lives on this thread.
+  static std::function<std::vector<Substitute>()> again();
 
  private:
   struct Entry;

@@ -2,8 +2,6 @@
 
 namespace unroll {
 
-thread_local bool Evaluation::active_ = false;
-
 Dropout::Dropout(const Scope& p, double rate) : rate_(rate), random_(&p.random()) {
   require<UsageError>(rate >= 0 && rate < 1, "Dropout: a rate of {}; it must be at least 0 and below 1", rate);
 }

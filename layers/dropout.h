@@ -1,23 +1,9 @@
 #pragma once
 
+#include <unroll/core/evaluation.h>
 #include <unroll/core/ops.h>
 
 namespace unroll {
-
-/// While it lives, dropout layers on this thread pass everything: for gradients of a finished model, and gradient
-/// checks.
-class Evaluation {
- public:
-  Evaluation() : before_(std::exchange(active_, true)) {}
-  ~Evaluation() { active_ = before_; }
-  Evaluation(const Evaluation&) = delete;
-  Evaluation& operator=(const Evaluation&) = delete;
-  static bool active() { return active_; }
-
- private:
-  bool before_;
-  static thread_local bool active_;
-};
 
 /// Whether what is random in training acts now: a tape records, and no Evaluation lives.
 inline bool in_training() { return Tape::current() != nullptr && !Evaluation::active(); }

@@ -4,19 +4,6 @@
 
 namespace unroll::detail {
 
-void check_scan(const Tensor& xs, const ScanOptions& options) {
-  require(xs.ndim() == 3, "scan: the input is {}; it must be [T, B, F]: time, batch, features", xs.shape());
-  require(xs.dim(0) > 0 && xs.dim(1) > 0, "scan: the input is {}; it needs at least one step and one sequence",
-          xs.shape());
-  if (options.lengths.empty()) return;
-  require(options.lengths.size() == xs.dim(1), "scan: there are {} lengths for a batch of {}", options.lengths.size(),
-          xs.dim(1));
-  for (Index b = 0; b < xs.dim(1); ++b) {
-    require(options.lengths[b] >= 1 && options.lengths[b] <= xs.dim(0),
-            "scan: sequence {} has length {}; it must be 1 … {}", b, options.lengths[b], xs.dim(0));
-  }
-}
-
 Tensor reordered(const Tensor& x, const Ids& order) {
   return reshape(rows(reshape(x, {x.dim(0), x.size() / x.dim(0)}), order), x.shape());
 }
@@ -30,13 +17,12 @@ std::vector<Tensor> steps_of(Tensor xs) {
   return steps;
 }
 
-OutputBlock::OutputBlock(const Tensor& initial, Index steps) {
-  Shape shape{steps + 1};
-  for (const auto extent : initial.shape()) shape.append(extent);
-  block_ = Array::uninitialised(shape, initial.dtype());
-}
-
 Tensor OutputBlock::keep(Index t, const Tensor& h) {
+  if (!block_.defined()) {
+    Shape shape{count_};
+    for (const auto extent : h.shape()) shape.append(extent);
+    block_ = Array::uninitialised(shape, h.dtype());
+  }
   const Shape each(block_.shape().begin() + 1, block_.shape().end());
   if (h.shape() != each || h.dtype() != block_.dtype() || !fast_paths()) return h;
   const Array place = block_.part(t * each.rows(), 0, each);
@@ -44,34 +30,32 @@ Tensor OutputBlock::keep(Index t, const Tensor& h) {
   return Tensor(place, h.tape(), h.node());
 }
 
-Packing pack(const std::vector<Index>& lengths, Index steps, bool reverse) {
-  const Index batch = lengths.size();
-  std::vector<Index> order(batch);
-  std::iota(order.begin(), order.end(), Index{0});
-  std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) { return lengths[a] > lengths[b]; });
-  Packing p;
-  p.sorted = std::is_sorted(order.begin(), order.end());
-  std::vector<Id> tokens, places(steps * batch, -1), back(batch);
-  for (Index b = 0; b < batch; ++b) back[order[b]] = static_cast<Id>(b);
-  for (Index t = 0; t < lengths[order[0]]; ++t) {
-    Index alive = 0;
-    for (; alive < batch && lengths[order[alive]] > t; ++alive) {
-      const Index b = order[alive], source = reverse ? lengths[b] - 1 - t : t;
-      places[source * batch + b] = static_cast<Id>(tokens.size());
-      tokens.push_back(static_cast<Id>(source * batch + b));
-    }
-    p.sizes.push_back(alive);
+Tensor compact(const Tensor& x) { return x.value().whole() ? x : Tensor(x.value().copy(), x.tape(), x.node()); }
+
+void ProjectionCheck::before() {
+  before_ = link_uses();
+  drawn_ = DrawLog::drawn();
+}
+
+void ProjectionCheck::after() {
+  after_ = link_uses();
+  drawn_ = DrawLog::drawn() - drawn_;
+}
+
+bool ProjectionCheck::by_rows(const std::vector<LinkUse>& at_the_end, const TiledInput* input) const {
+  if (drawn_ > 0) return false;
+  const auto used = [](const std::vector<LinkUse>& uses, NodeId node) {
+    const auto found = std::find_if(uses.begin(), uses.end(), [&](const LinkUse& use) { return use.node == node; });
+    return found == uses.end() ? LinkUse{node, 0, 0} : *found;
+  };
+  for (const LinkUse& use : at_the_end) {
+    if (input != nullptr && input->is_part(use.node)) continue;
+    if (input != nullptr && input->contains(use.node)) return false;  // the steps see more of the input
+    const LinkUse from = used(before_, use.node), to = used(after_, use.node);
+    const auto uses = to.uses - from.uses;
+    if (uses > 0 && (to.by_rows - from.by_rows < uses || use.uses > to.uses)) return false;
   }
-  for (Id& place : places) {
-    if (place < 0) place = static_cast<Id>(tokens.size());
-  }
-  p.tokens = std::move(tokens);
-  std::vector<Id> ids;
-  for (const Index b : order) ids.push_back(static_cast<Id>(b));
-  p.order = std::move(ids);
-  p.places = Ids(std::move(places), steps, batch);
-  p.back = std::move(back);
-  return p;
+  return true;
 }
 
 }  // namespace unroll::detail

@@ -3,6 +3,7 @@
 #include <unroll/layers/stack.h>
 
 #include "ragged_testing.h"
+#include "users_cells.h"
 
 using namespace unroll;
 using namespace unroll::testing;
@@ -10,61 +11,6 @@ using namespace unroll::testing;
 namespace {
 
 constexpr Index in = 2, hidden = 3, steps = 5;
-
-/// A user's cell that projects nothing ahead, and reads its input twice.
-struct Plain {
-  struct State {
-    Tensor h;
-  };
-  Param wx, wg, wh;
-  Plain(const Scope& p, Index inputs, Index size_)
-      : wx(p("wx", {inputs, size_}, glorot)),
-        wg(p("wg", {inputs, size_}, glorot)),
-        wh(p("wh", {size_, size_}, orthogonal)) {}
-  Index size() const { return wh.dim(0); }
-  State zero_state(Index batch) const { return {wh.zeros(batch, size())}; }
-  State step(const Tensor& x, const State& s) const {
-    return {sigmoid(matmul(x, wg)) * tanh(matmul(x, wx) + matmul(s.h, wh))};
-  }
-};
-
-/// A user's cell whose state is a struct, an array, a vector and tensors with one to three axes, and whose output is
-/// none of them.
-struct Nested {
-  struct Inner {
-    Tensor fast, slow;
-  };
-  struct State {
-    Inner inner;                       // [B, H] each
-    std::array<Tensor, 2> seen;        // the last two inputs, [B, I]
-    std::vector<Inner> of_each_layer;  // one
-    Tensor level;                      // [B]
-    Tensor grid;                       // [B, 2, H]
-  };
-  Param w, wi;
-  Nested(const Scope& p, Index inputs, Index size_)
-      : w(p("w", {size_, size_}, orthogonal)), wi(p("wi", {inputs, size_}, glorot)) {}
-  Index size() const { return 2 * w.dim(0); }
-  State zero_state(Index batch) const {
-    const Tensor h = w.zeros(batch, w.dim(0)), x = wi.zeros(batch, wi.dim(0));
-    return {
-        {h, h}, {x, x}, {{h, h}}, reshape(w.zeros(batch, 1), {batch}), reshape(concat({h, h}), {batch, 2, h.dim(1)})};
-  }
-  State step(const Tensor& x, const State& s) const {
-    const Tensor fast = tanh(matmul(s.inner.fast, w) + matmul(x * s.seen[1], wi) + s.of_each_layer[0].slow);
-    const Tensor slow = 0.9 * s.inner.slow + 0.1 * fast;
-    return {{fast, slow},
-            {x, s.seen[0]},
-            {{sigmoid(slow) + s.of_each_layer[0].fast, matmul(s.seen[0], wi)}},
-            0.5 * s.level + sum(fast, {1}),
-            tanh(s.grid + reshape(concat({fast, slow}), s.grid.shape()))};
-  }
-  Tensor output(const State& s) const {
-    return concat({s.inner.fast * s.inner.slow * reshape(s.level, {s.level.dim(0), 1}) + sum(s.grid, {1}),
-                   s.of_each_layer[0].fast});
-  }
-};
-static_assert(Cell<Plain> && Cell<Nested>);
 
 const std::vector<std::vector<Index>>& all_lengths() {
   static const std::vector<std::vector<Index>> lengths{{2, 5, 1, 3},  // unsorted
