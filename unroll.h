@@ -2,11 +2,13 @@
 #pragma once
 
 #include <unroll/core/anomaly.h>
+#include <unroll/core/evaluation.h>
 #include <unroll/core/fast_paths.h>
 #include <unroll/core/gradcheck.h>
 #include <unroll/core/hooks.h>
 #include <unroll/core/map_fields.h>
 #include <unroll/core/ops.h>
+#include <unroll/core/recompute.h>
 #include <unroll/core/substitute.h>
 #include <unroll/core/threads.h>
 #include <unroll/data/batches.h>
@@ -35,6 +37,7 @@
 #include <unroll/layers/linear.h>
 #include <unroll/layers/scan.h>
 #include <unroll/layers/stack.h>
+#include <unroll/layers/stateful.h>
 #include <unroll/layers/tagger.h>
 #include <unroll/layers/trace.h>
 #include <unroll/layers/wrappers.h>

@@ -1,5 +1,5 @@
 // Cells of the kind a user writes, with what other frameworks offer as options and ours do not: other activations, a
-// bound on what goes into them, masks with holes. So these cases test scans, states and gradients of such cells.
+// bound on what goes into them. So these cases test scans, states and gradients of such cells.
 #pragma once
 
 #include <functional>
@@ -115,23 +115,6 @@ struct CustomGru {
     const Tensor keep = options.gate(-(zu + hu)), r = options.gate(zr + hr);
     const Tensor from_state = options.reset == Reset::after ? r * (matmul(s.c, wc) + bc) : matmul(r * s.c, wc) + bc;
     return {(1 - keep) * options.candidate(zn + from_state) + keep * s.c};
-  }
-};
-
-/// A cell that keeps its state where the last feature of the input, a mask, is 0.
-template <Cell C>
-struct Masked {
-  using State = typename C::State;
-  C cell;
-
-  Index size() const { return cell.size(); }
-  State zero_state(Index batch) const { return cell.zero_state(batch); }
-  State step(const Tensor& x, const State& s) const {
-    const Index features = x.dim(-1) - 1;
-    const Tensor m = slice(x, 1, features, features + 1);
-    return map_fields(
-        advance(cell, slice(x, 1, 0, features), s),
-        [&](const Tensor& next, const Tensor& old) { return m * next + (1 - m) * old; }, s);
   }
 };
 

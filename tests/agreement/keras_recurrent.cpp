@@ -1,6 +1,4 @@
 // Keras' SimpleRNN, LSTM, GRU and Bidirectional. x is [B, T, I].
-#include <algorithm>
-
 #include "custom_cells.h"
 
 namespace unroll::agreement {
@@ -45,28 +43,15 @@ struct Direction {
   std::vector<Tensor> state;
 };
 
-/// With a mask that is no prefix, through a cell that heeds it; otherwise with lengths. Beyond a sequence's length
-/// Keras repeats its last output, which a cell with a mask does too.
+/// Where the mask is 0, and so beyond a sequence's length, Keras repeats the last output.
 template <class C>
 Direction run_direction(const Case& c, const C& cell, const Tensor& xs, bool backwards) {
-  const bool last_only = !c.flag("return_sequences");
-  if (c.has("input/mask") && c.attrs["mask"] == "post" && last_only) {
-    std::vector<Index> lengths;
-    const auto mask = c.integers("input/mask");
-    const Index steps = xs.dim(0);
-    for (Index b = 0; b < xs.dim(1); ++b) {
-      const auto row = mask.begin() + static_cast<std::ptrdiff_t>(b * steps);
-      lengths.push_back(static_cast<Index>(std::count(row, row + static_cast<std::ptrdiff_t>(steps), 1)));
-    }
-    const auto [out, state] = scan(cell, xs, {.lengths = lengths, .reverse = backwards});
-    return {out, tensors_of(state)};
-  }
+  ScanOptions options{.reverse = backwards};
   if (c.has("input/mask")) {
-    const Tensor mask = reshape(transpose(Tensor(c.array("input/mask"))), {xs.dim(0), xs.dim(1), 1});
-    const auto [out, state] = scan(Masked<C>{cell}, concat({xs, mask}), {.reverse = backwards});
-    return {out, tensors_of(state)};
+    options.mask = transpose(Tensor(c.array("input/mask")));
+    options.repeat_outputs = true;
   }
-  const auto [out, state] = scan(cell, xs, {.reverse = backwards});
+  const auto [out, state] = scan(cell, xs, options);
   return {out, tensors_of(state)};
 }
 
