@@ -77,6 +77,7 @@ Scanned<typename C::State> scan_checkpointed(const C& cell, const Tensor& xs, ty
   std::vector<Tensor> projected, outputs;  // projected: of all steps, when it cannot be done chunk by chunk
   ProjectionCheck check;
   std::vector<LinkUse> uses;
+  std::optional<ScanFrame> frame;
   for (Index from = 0; from < steps;) {
     const Index to = std::min(steps, from + every);
     std::vector<Tensor> mine;
@@ -91,8 +92,8 @@ Scanned<typename C::State> scan_checkpointed(const C& cell, const Tensor& xs, ty
     if (from == 0) frame.emplace(steps, xs.dim(1), options.reverse);
     State after = state;
     // What is captured by reference belongs to the first run.
-    Part part = [&cell, &all, &check, &uses, &after, kept, chunk, mine, checked, from, to, reverse = options.reverse,
-                 start = compact_state(state)](bool again) {
+    Part part = [&cell, &all, &check, &uses, &after, &frame, kept, chunk, mine, checked, from, to,
+                 reverse = options.reverse, start = compact_state(state)](bool again) {
       const C& c = again ? **kept : cell;
       std::vector<Tensor> zs = mine, results;
       if (mine.empty()) {
@@ -104,7 +105,8 @@ Scanned<typename C::State> scan_checkpointed(const C& cell, const Tensor& xs, ty
         zs = steps_of(std::move(z));
       }
       OutputBlock own(places_for<C>(to - from));
-      State last = run_steps(c, std::move(zs), start, again ? own : all, again ? 0 : from, results);
+      State last =
+          run_steps(c, std::move(zs), start, again ? own : all, again ? 0 : from, results, again ? nullptr : &*frame);
       each_field(last, [&](const Tensor& x) { results.push_back(x); });
       if (!again) {
         after = std::move(last);
@@ -124,8 +126,9 @@ Scanned<typename C::State> scan_checkpointed(const C& cell, const Tensor& xs, ty
     from = to;
   }
   kept->keep(cell);
+  frame->end();
   const Tensor stacked = stack(outputs);
-  return {options.reverse ? flip(stacked, 0) : stacked, std::move(state)};
+  return {named("outputs", options.reverse ? flip(stacked, 0) : stacked), std::move(state)};
 }
 
 /// The steps of a packed batch, `every` at a time: each with the rows `tokens` of xs [T·B, F], in steps of `sizes`.

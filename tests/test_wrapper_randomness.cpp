@@ -369,3 +369,25 @@ TEST_CASE("what the random wrappers refuse") {
   CHECK(message_of<UsageError>([&] { WeightDrop(params, minimal, 0.5); }) ==
         "WeightDrop: the cell has no weights 'wh' or 'wc'; say which to drop");
 }
+
+TEST_CASE("dropped weights, masks of sequences and zoneout are the same where a checkpointed scan computes once more") {
+  const auto gradients = [](auto make, Index every) {
+    Params params(5, f64);
+    const auto cell = make(params / "cell");
+    const Tensor xs = random_array({7, 3, 4}, 2);
+    Tape tape;
+    const Grads grads = tape.backward(random_sum(scan(cell, xs, {.checkpoint_every = every}), 3));
+    std::vector<Array> all;
+    for (const auto& [param, grad] : grads) all.push_back(grad);
+    return all;
+  };
+  const auto same = [&](auto make) {
+    const auto whole = gradients(make, 0), parts = gradients(make, 3);
+    REQUIRE(whole.size() == parts.size());
+    REQUIRE(!whole.empty());
+    for (Index i = 0; i < whole.size(); ++i) CHECK(same_bits(whole[i], parts[i]));
+  };
+  same([](const Scope& p) { return WeightDrop(p, Lstm(p / "lstm", 4, 4), 0.4); });
+  same([](const Scope& p) { return Zoneout(p, Lstm(p / "lstm", 4, 4), {0.3, 0.2}); });
+  same([](const Scope& p) { return VariationalDropout(p, Gru(p / "gru", 4, 4), {.input = 0.3, .recurrent = 0.3}); });
+}
