@@ -22,6 +22,7 @@
 #include <unroll/data/tune.h>
 #include <unroll/data/vocab.h>
 #include <unroll/data/windows.h>
+#include <unroll/io/atomic_file.h>
 #include <unroll/io/checkpoint.h>
 #include <unroll/io/safetensors.h>
 #include <unroll/layers/attention.h>

@@ -1,105 +1,17 @@
 #include <cblas.h>
 
-#include <atomic>
-#include <memory>
-#include <mutex>
-
 #include <unroll/core/fast_paths.h>
 #include <unroll/core/gemm.h>
-#include <unroll/core/packs.h>
+#include <unroll/core/packed_copies.h>
 #include <unroll/core/threads.h>
 
 namespace unroll {
 
-/// Packed copies of one matrix for h W and dz Wᵀ.
-struct Packs {
-  struct Copy {
-    std::atomic<int> uses{0};
-    std::atomic<Buffer*> panels{nullptr};
-  };
-  const void* data;
-  Shape shape;
-  Index stride;
-  Copy plain, transposed;
-};
-
-void drop_packs(Buffer* buffer) {
-  Packs* packs = std::exchange(buffer->packs, nullptr);
-  for (auto* copy : {&packs->plain, &packs->transposed}) {
-    if (Buffer* panels = copy->panels.load()) panels->release();
-  }
-  std::destroy_at(packs);
-  auto* holder = reinterpret_cast<Buffer*>(packs) - 1;  // made by Buffer::make below
-  holder->release();
-}
-
 namespace {
 
 using packed::Base;
+using packed::Operand;
 using packed::Tile;
-
-std::mutex packs_mutex;
-
-Packs* packs_of(const Array& w) {
-  Buffer* buffer = w.buffer();
-  Packs* packs = __atomic_load_n(&buffer->packs, __ATOMIC_ACQUIRE);
-  if (packs == nullptr) {
-    const std::lock_guard lock(packs_mutex);
-    packs = buffer->packs;
-    if (packs == nullptr) {
-      packs = new (Buffer::make(sizeof(Packs))->data()) Packs{w.raw<void>(), w.shape(), w.stride(), {}, {}};
-      __atomic_store_n(&buffer->packs, packs, __ATOMIC_RELEASE);
-    }
-  }
-  const bool same = packs->data == w.raw<void>() && packs->shape == w.shape() && packs->stride == w.stride();
-  return same ? packs : nullptr;
-}
-
-/// A matrix operand [rows, cols] whose elements lie `row` and `col` apart; one of them is 1.
-template <class T>
-struct Operand {
-  const T* data;
-  Index row, col;
-};
-
-template <class T>
-Buffer* pack_all(Operand<T> w, Index k, Index n) {
-  Buffer* buffer = Buffer::make(packed::packed_size<T>(k, n) * sizeof(T));
-  auto* out = static_cast<T*>(buffer->data());
-  const Index panels = (n + Tile<T>::panel - 1) / Tile<T>::panel;
-  parallel_for(
-      panels,
-      [&](Index p) {
-        const Index n0 = p * Tile<T>::panel;
-        for (Index k0 = 0; k0 < k; k0 += packed::depth) {
-          const Index kc = std::min(packed::depth, k - k0);
-          packed::pack_block(w.data, w.row, w.col, k0, kc, n0, n, out + packed::block_offset<T>(k0, kc, n0, n));
-        }
-      },
-      k * n >= Index{1} << 18);
-  return buffer;
-}
-
-/// The packed copy of w (or of wᵀ), or null while it is not worth one: on its first use, unless it is packed anyway.
-template <class T>
-const T* panels_of(const Array& w, bool transposed, bool at_once) {
-  Packs* packs = packs_of(w);
-  if (packs == nullptr) return nullptr;
-  Packs::Copy& copy = transposed ? packs->transposed : packs->plain;
-  Buffer* panels = copy.panels.load(std::memory_order_acquire);
-  if (panels == nullptr) {
-    if (copy.uses.fetch_add(1, std::memory_order_relaxed) == 0 && !at_once) return nullptr;
-    const Index rows = w.rows(), cols = w.cols();
-    Buffer* made = transposed ? pack_all<T>({w.raw<T>(), 1, w.stride()}, cols, rows)
-                              : pack_all<T>({w.raw<T>(), w.stride(), 1}, rows, cols);
-    if (copy.panels.compare_exchange_strong(panels, made)) {
-      panels = made;
-    } else {
-      made->release();
-    }
-  }
-  return static_cast<const T*>(panels->data());
-}
 
 /// Rows of a are taken in groups of nearly equal size, so that 32 rows go as 6 6 5 5 5 5 and not as 6 6 6 6 6 2.
 template <class T>
@@ -259,10 +171,11 @@ void product(const Array& a, const Array& w, bool transposed, const Array& into,
     });
     return;
   }
-  const T* panels = only ? nullptr : panels_of<T>(w, transposed, large && m <= keep_rows);
+  const T* panels = only ? nullptr : packed::panels_of<T>(w, transposed, large && m <= keep_rows);
   Buffer* once = nullptr;
   if (panels == nullptr && (large || transposed || (only && m >= pack_rows))) {
-    once = transposed ? pack_all<T>({w.raw<T>(), 1, w.stride()}, k, n) : pack_all<T>({w.raw<T>(), w.stride(), 1}, k, n);
+    once = transposed ? packed::pack_all<T>({w.raw<T>(), 1, w.stride()}, k, n)
+                      : packed::pack_all<T>({w.raw<T>(), w.stride(), 1}, k, n);
     panels = static_cast<const T*>(once->data());
   }
   if (panels != nullptr) {

@@ -84,9 +84,21 @@ std::vector<std::vector<Id>> unpad(const Batch& batch) {
 std::vector<Batch> bucketed(const std::vector<std::vector<Id>>& sequences, const std::vector<Id>& labels,
                             BucketOptions options) {
   require_sequences(sequences, "bucketed");
+  require<UsageError>(options.batch > 0, "bucketed: a batch of 0 sequences");
   require<UsageError>(labels.size() == sequences.size(), "bucketed: {} labels for {} sequences", labels.size(),
                       sequences.size());
-  require<UsageError>(options.batch > 0, "bucketed: a batch of 0 sequences");
+  std::vector<Batch> batches = by_length(sequences, options);
+  for (Batch& batch : batches) {
+    std::vector<Id> targets;
+    for (const Index row : batch.rows) targets.push_back(labels[row]);
+    batch.targets = Ids(std::move(targets));
+  }
+  return batches;
+}
+
+std::vector<Batch> by_length(const std::vector<std::vector<Id>>& sequences, BucketOptions options) {
+  require_sequences(sequences, "by_length");
+  require<UsageError>(options.batch > 0, "by_length: a batch of 0 sequences");
   SplitMix64 random(options.seed);
   std::vector<Index> order = indices(sequences.size());
   shuffle(order, random);
@@ -96,13 +108,34 @@ std::vector<Batch> bucketed(const std::vector<std::vector<Id>>& sequences, const
   for (Index begin = 0; begin < order.size(); begin += options.batch) {
     const auto from = order.begin() + static_cast<std::ptrdiff_t>(begin);
     const auto to = from + static_cast<std::ptrdiff_t>(std::min(options.batch, order.size() - begin));
-    Batch& batch = batches.emplace_back(pad_rows(sequences, {from, to}, options.pad));
-    std::vector<Id> targets;
-    for (const Index row : batch.rows) targets.push_back(labels[row]);
-    batch.targets = Ids(std::move(targets));
+    batches.push_back(pad_rows(sequences, {from, to}, options.pad));
   }
   shuffle(batches, random);
   return batches;
+}
+
+Batch next_tokens(const std::vector<std::vector<Id>>& sequences, const std::vector<Id>& first, Id stop) {
+  require<UsageError>(first.size() == sequences.size() && !sequences.empty(),
+                      "next_tokens: {} first tokens for {} sequences", first.size(), sequences.size());
+  std::vector<std::vector<Id>> inputs, targets;
+  for (Index b = 0; b < sequences.size(); ++b) {
+    inputs.push_back({first[b]});
+    inputs.back().insert(inputs.back().end(), sequences[b].begin(), sequences[b].end());
+    targets.push_back(sequences[b]);
+    targets.back().push_back(stop);
+  }
+  Batch batch = pad(inputs, stop);
+  batch.targets = pad(targets, stop).ids;
+  return batch;
+}
+
+std::vector<Id> joined(const std::vector<std::vector<Id>>& sequences, Id stop) {
+  std::vector<Id> ids;
+  for (const auto& sequence : sequences) {
+    ids.insert(ids.end(), sequence.begin(), sequence.end());
+    ids.push_back(stop);
+  }
+  return ids;
 }
 
 }  // namespace unroll

@@ -1,12 +1,11 @@
 // Ids in the shape that training wants: lanes of a long text, or padded sequences of like length.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <vector>
 
 #include <unroll/core/ids.h>
+#include <unroll/data/made_range.h>
 
 namespace unroll {
 
@@ -32,27 +31,7 @@ struct StreamOptions {
 /// pairs is used exactly once; the (N − 1) mod B pairs at the end (fewer than B, and none with one lane) are left out.
 class Stream {
  public:
-  class Iterator {
-   public:
-    using value_type = Batch;
-    using difference_type = std::ptrdiff_t;
-    using iterator_concept = std::forward_iterator_tag;
-
-    Iterator() = default;
-    Iterator(const Stream& stream, Index at) : stream_(&stream), at_(at) {}
-    Batch operator*() const { return (*stream_)[at_]; }
-    Iterator& operator++() { return ++at_, *this; }
-    Iterator operator++(int) {
-      Iterator before = *this;
-      ++*this;
-      return before;
-    }
-    bool operator==(const Iterator&) const = default;
-
-   private:
-    const Stream* stream_ = nullptr;
-    Index at_ = 0;
-  };
+  using Iterator = MadeIterator<Stream, Batch>;
 
   /// Errors: UsageError if `lanes` or `steps` is 0, or if there is no pair for each lane.
   Stream(std::vector<Id> ids, StreamOptions options);
@@ -97,5 +76,15 @@ struct BucketOptions {
 /// and if `batch` is 0.
 std::vector<Batch> bucketed(const std::vector<std::vector<Id>>& sequences, const std::vector<Id>& labels,
                             BucketOptions options = {});
+/// The same without labels, and so without targets: what belongs to a sequence is found by `Batch::rows`.
+std::vector<Batch> by_length(const std::vector<std::vector<Id>>& sequences, BucketOptions options = {});
+
+/// Sequences as a language model learns them one by one, each between a first token and `stop`: column b of `ids` is
+/// [first<b>, x<1> … x<T>] and of `targets` [x<1> … x<T>, stop], with T + 1 as its length.
+/// Errors: UsageError if there are not as many first tokens as sequences, or no sequences. An empty one is fine.
+Batch next_tokens(const std::vector<std::vector<Id>>& sequences, const std::vector<Id>& first, Id stop);
+
+/// All sequences one after the other, each ended by `stop`: what n-gram models count.
+std::vector<Id> joined(const std::vector<std::vector<Id>>& sequences, Id stop);
 
 }  // namespace unroll

@@ -1,14 +1,13 @@
 // Sliding windows over columns of numbers, for forecasting.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <unroll/core/ids.h>
+#include <unroll/data/made_range.h>
 #include <unroll/data/numeric.h>
 
 namespace unroll {
@@ -36,27 +35,7 @@ struct WindowBatch {
 ///     for (const WindowBatch& batch : windows(table, {.length = 24, .horizon = 6, .targets = {"load"}})) …
 class Windows {
  public:
-  class Iterator {
-   public:
-    using value_type = WindowBatch;
-    using difference_type = std::ptrdiff_t;
-    using iterator_concept = std::forward_iterator_tag;
-
-    Iterator() = default;
-    Iterator(const Windows& windows, Index at) : windows_(&windows), at_(at) {}
-    WindowBatch operator*() const { return (*windows_)[at_]; }
-    Iterator& operator++() { return ++at_, *this; }
-    Iterator operator++(int) {
-      Iterator before = *this;
-      ++*this;
-      return before;
-    }
-    bool operator==(const Iterator&) const = default;
-
-   private:
-    const Windows* windows_ = nullptr;
-    Index at_ = 0;
-  };
+  using Iterator = MadeIterator<Windows, WindowBatch>;
 
   /// Errors: UsageError if `length`, `horizon`, `stride` or `batch` is 0, if the table has fewer than T + H rows, and
   /// for a target that is no column or stands twice.

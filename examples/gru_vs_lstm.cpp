@@ -49,13 +49,16 @@ using Model = LanguageModel<AnyLayer>;
 
 Index parameters_of(const Settings& s, const std::string& cell, Index hidden, Index vocabulary) {
   Params params;
-  const Model model(params / "lm", vocabulary, {.embed = s.embed}, make_cell(cell, params / "cell", s.embed, hidden));
+  const Model model(params / "lm", vocabulary, {.embed = s.embed},
+                    make_cell(cell, params / "cell", s.embed, hidden, /*forget_bias=*/0));
   return params.count();
 }
 
 /// The units that come closest to so many parameters.
 Index units_for(const Settings& s, const std::string& cell, Index wanted, Index vocabulary) {
-  Index low = 1, high = 8192;
+  Index high = 1;  // no model much larger than wanted is made: its parameters would have to be drawn
+  while (parameters_of(s, cell, high, vocabulary) < wanted) high *= 2;
+  Index low = high / 2 + 1;
   while (low < high) {
     const Index middle = (low + high) / 2;
     if (parameters_of(s, cell, middle, vocabulary) < wanted) {
@@ -74,7 +77,7 @@ Index units_for(const Settings& s, const std::string& cell, Index wanted, Index 
 Outcome train(const Settings& s, const Corpus& corpus, const std::string& cell, Index hidden, std::uint64_t seed) {
   Params params(seed);
   const Model model(params / "lm", corpus.vocab.size(), {.embed = s.embed},
-                    make_cell(cell, params / "cell", s.embed, hidden));
+                    make_cell(cell, params / "cell", s.embed, hidden, /*forget_bias=*/0));
   AdamW adam({.rate = s.rate, .beta2 = 0.99, .decay_matrices_only = true});
   const CosineRate rate{s.rate, 0.02 * s.rate, s.updates, std::min<Index>(50, s.updates / 2)};
   const Stream batches(corpus.train, {.lanes = s.lanes, .steps = s.steps});
@@ -175,8 +178,7 @@ int run(const CLI::App& app, Settings s) {
   fmt::print("{}beside them: bigram {:.4f}, Kneser–Ney 5-gram {:.4f} nats per character\n", table.to_string(), bigram,
              fivegram);
   if (s.common.quiet) return 0;
-  plot.save_svg(s.picture);
-  if (is_terminal(stdout)) fmt::print("\n{}", plot.to_terminal(std::min<Index>(terminal_width(stdout), 90), 14));
+  show_plot(plot, s.picture);
   fmt::print("drawn in {}\n", s.picture);
   return 0;
 }

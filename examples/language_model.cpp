@@ -1,12 +1,6 @@
 // A recurrent network that learns to predict the next character or word of a text, beside the n-gram models it has to
 // beat; it then writes text, scores it, and ranks sentences.
-#include <unistd.h>
-
-#include <CLI/CLI.hpp>
-#include <csignal>
-#include <filesystem>
 #include <set>
-#include <thread>
 
 #include <unroll/examples/language_model_training.h>
 
@@ -25,9 +19,6 @@ struct Settings {
   Index threads = std::clamp<Index>(std::thread::hardware_concurrency(), 1, 2);
   bool quiet = false;
 };
-
-constexpr int status_of_interrupt = 130;
-volatile std::sig_atomic_t interrupted = 0;
 
 // ---- what is printed
 
@@ -130,26 +121,10 @@ void print_curve(const Training& t, const std::string& svg) {
     valid.push_back(point.valid);
   }
   Plot plot("Loss", "epoch", "nats per " + token_name(t.corpus.vocab));
-  plot.curve("training", epochs, train).curve("validation", epochs, valid);
-  plot.save_svg(svg);
-  if (is_terminal(stdout)) fmt::print("\n{}", plot.to_terminal(std::min<Index>(terminal_width(stdout), 90), 14));
+  show_plot(plot.curve("training", epochs, train).curve("validation", epochs, valid), svg);
 }
 
 // ---- what it does
-
-/// Errors: nothing can be saved at `path`, or what would be lost is no model. Better told before training than after.
-void check_writable(const std::filesystem::path& path) {
-  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
-  require<FileError>(std::filesystem::is_directory(folder) && access(folder.c_str(), W_OK) == 0,
-                     "{}: the folder {} does not exist, or nothing may be written there", path.string(),
-                     folder.string());
-  if (!std::filesystem::exists(path)) return;
-  try {
-    load(path);
-  } catch (const FileError&) {
-    throw FileError(fmt::format("{}: exists and is no saved model; it stays as it is", path.string()));
-  }
-}
 
 /// Trains to the end of the plan, or until interrupted, and saves at each point of the curve and in the end.
 void train(const Settings& s, Training& t) {
@@ -260,15 +235,6 @@ constexpr const char* examples = R"(Examples:
 
 constexpr const char* making = "Options of a new model";
 
-CLI::Validator in_range(double low, double high) {
-  return {[=](const std::string& text) {
-            double x = 0;
-            const bool good = CLI::detail::lexical_cast(text, x) && low <= x && x <= high;
-            return good ? "" : fmt::format("{} is no number from {} to {}", text, low, high);
-          },
-          ""};
-}
-
 void add_options(CLI::App& app, Settings& s) {
   app.option_defaults()->always_capture_default();
   s.options.each([&]<class T>(const std::string& name, T& value, const char* help) {
@@ -312,12 +278,7 @@ void add_options(CLI::App& app, Settings& s) {
   app.add_option("--min-p", s.sampling.min_p,
                  "Draw from tokens at least so probable as this share of the most probable one's probability.")
       ->check(in_range(0, 1));
-  app.add_option("--ban", s.ban, "Never write the characters, or the words, of this text; may be given several times.")
-      ->type_name("TEXT")
-      ->default_str("")
-      ->expected(1)
-      ->allow_extra_args(false)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_texts(app, "--ban", s.ban, "TEXT", "Never write the characters, or the words, of this text");
   app.add_option("--repetition-penalty", s.sampling.repetition_penalty,
                  "Above 1 what was written lately becomes less probable.")
       ->check(in_range(0.01, 100));
@@ -333,7 +294,7 @@ void add_options(CLI::App& app, Settings& s) {
 }
 
 /// Errors: options that do not go together.
-void refuse(const CLI::App& app, const std::string& mode, const std::set<std::string>& allowed) {
+void refuse_making(const CLI::App& app, const std::string& mode, const std::set<std::string>& allowed) {
   for (const CLI::Option* option : app.get_options()) {
     const std::string name = option->get_name();
     require<UsageError>(option->count() == 0 || option->get_group() != making || allowed.contains(name),
@@ -364,38 +325,24 @@ int run(int argc, char** argv) {
   set_threads(s.threads);
   const CLI::Option* sample = app.get_option("--sample");
   if (sample->count() > 0 || !s.score.empty() || !s.rank.empty()) {
-    refuse(app, sample->count() > 0 ? "--sample" : s.score.empty() ? "--rank" : "--score", {"--seed"});
+    refuse_making(app, sample->count() > 0 ? "--sample" : s.score.empty() ? "--rank" : "--score", {"--seed"});
     s.sample = sample->count() > 0;
     if (s.sample && !sample->results().front().empty()) s.length = sample->as<Index>();
     return use(s);
   }
   std::optional<Checkpoint> file;
   if (!s.resume.empty()) {
-    refuse(app, "--resume", {"--data", "--valid", "--epochs", "--updates"});
+    refuse_making(app, "--resume", {"--data", "--valid", "--epochs", "--updates"});
     file = load(s.resume);
   }
   choose_options(app, argc, argv, s, file);
   require<UsageError>(!s.options.data.empty(), "there is no text to learn from: give one with --data FILE");
-  std::signal(SIGINT, [](int) {
-    interrupted = 1;
-    std::signal(SIGINT, SIG_DFL);
-  });
+  catch_interrupt();
   return train_and_report(s, file);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    return run(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "language_model: {}\n", error.what());
-    return 2;
-  } catch (const UsageError& error) {
-    fmt::print(stderr, "language_model: {}\n", error.what());
-    return 2;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "language_model: {}\n", error.what());
-    return 1;
-  }
+  return with_status("language_model", [&] { return run(argc, argv); });
 }

@@ -3,11 +3,11 @@
 
 #include <string>
 
-#include <unroll/unroll.h>
+#include <unroll/examples/program.h>
 
 namespace language_model {
 
-using namespace unroll;
+using namespace program;
 
 /// All that a model file remembers of how it was made.
 struct Options {
@@ -47,7 +47,6 @@ struct Options {
   }
 };
 
-inline const std::vector<std::string> cells{"rnn", "simple-gru", "gru", "lstm", "peephole-lstm"};
 inline const std::vector<std::string> recipes{"default", "shakespeare", "zaremba-small", "zaremba-medium",
                                               "tied-small"};
 

@@ -61,18 +61,11 @@ inline Corpus read_corpus(const Options& o) {
 
 using Model = LanguageModel<Stack>;
 
-inline AnyLayer make_cell(const std::string& cell, const Scope& p, Index in, Index hidden) {
-  if (cell == "rnn") return Rnn(p, in, hidden);
-  if (cell == "simple-gru") return SimpleGru(p, in, hidden);
-  if (cell == "gru") return Gru(p, in, hidden);
-  if (cell == "peephole-lstm") return PeepholeLstm(p, in, hidden);
-  return Lstm(p, in, hidden, {.forget_bias = 0});  // with 1, what starts from the zero state is much worse at first
-}
-
 inline Model make_model(const Options& o, Params& params, Index vocabulary) {
   std::vector<AnyLayer> layers;
   for (Index i = 0; i < o.layers; ++i) {
-    layers.push_back(make_cell(o.cell, params / fmt::format("layer{}", i), i == 0 ? o.embed : o.hidden, o.hidden));
+    const Scope scope = params / fmt::format("layer{}", i);
+    layers.push_back(make_cell(o.cell, scope, i == 0 ? o.embed : o.hidden, o.hidden, /*forget_bias=*/0));
   }
   Model model(params, vocabulary, {.embed = o.embed, .dropout = o.dropout, .tied = o.tied != 0},
               Stack(std::move(layers), Dropout(params, o.dropout)));

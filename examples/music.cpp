@@ -22,8 +22,7 @@ void draw(const Settings& s, const std::vector<Point>& curve, const char* what) 
   std::vector<double> epochs, train, valid;
   for (const Point& p : curve) epochs.push_back(p.epoch), train.push_back(p.train), valid.push_back(p.valid);
   Plot plot("Music", "epoch", what);
-  plot.curve("training", epochs, train).curve("held out", epochs, valid).save_svg(picture_of(s.common.file));
-  if (is_terminal(stdout)) fmt::print("{}", plot.to_terminal(std::min<Index>(terminal_width(stdout), 90), 12));
+  show_plot(plot.curve("training", epochs, train).curve("held out", epochs, valid), picture_of(s.common.file));
 }
 
 // ---- tunes, note by note
@@ -68,32 +67,18 @@ std::vector<std::vector<Id>> ids_of(const Vocab& vocab, const std::vector<Tune>&
 
 /// −ln p of the notes of a batch, the end of each tune being one.
 Tensor notes_loss(const Notes& model, const Batch& batch, Reduce reduce) {
-  const Index steps = batch.ids.dim(0) + 1, columns = batch.ids.dim(1);
-  Ids inputs = Ids::filled(steps, columns, model.stop()), targets = inputs;
-  std::vector<Index> lengths;
-  for (Index b = 0; b < columns; ++b) {
-    for (Index t = 0; t < batch.lengths[b]; ++t) inputs(t + 1, b) = targets(t, b) = batch.ids(t, b);
-    lengths.push_back(batch.lengths[b] + 1);
-  }
-  return cross_entropy(model.network(inputs, model.network.zero_state(columns)).logits, targets, reduce, lengths);
+  const Batch next = next_tokens(unpad(batch), std::vector<Id>(batch.rows.size(), model.stop()), model.stop());
+  const auto output = model.network(next.ids, model.network.zero_state(batch.rows.size()));
+  return cross_entropy(output.logits, next.targets, reduce, next.lengths);
 }
 
 double nats_per_note(const Notes& model, const std::vector<std::vector<Id>>& tunes) {
   double nats = 0, notes = 0;
-  for (const Batch& batch : bucketed(tunes, std::vector<Id>(tunes.size(), 0), {.batch = 16})) {
+  for (const Batch& batch : by_length(tunes, {.batch = 16})) {
     nats += notes_loss(model, batch, Reduce::sum).item();
     for (const Index length : batch.lengths) notes += static_cast<double>(length + 1);
   }
   return nats / notes;
-}
-
-std::vector<Id> stream_of(const std::vector<std::vector<Id>>& tunes, Id stop) {
-  std::vector<Id> ids;
-  for (const auto& tune : tunes) {
-    ids.insert(ids.end(), tune.begin(), tune.end());
-    ids.push_back(stop);
-  }
-  return ids;
 }
 
 void write_tune(const Settings& s, const Notes& model) {
@@ -109,8 +94,8 @@ void write_tune(const Settings& s, const Notes& model) {
     tune = tune_of(tokens, fmt::format("Tune {}", s.common.seed));
   }
   const std::string abc = to_abc(tune);
-  write_file(s.tune + ".abc", abc);
-  write_file(s.tune + ".mid", to_midi(tune.notes));
+  write_atomically(s.tune + ".abc", {abc});
+  write_atomically(s.tune + ".mid", {to_midi(tune.notes)});
   fmt::print("{}\n{} and {}.mid, which any player opens\n", abc, s.tune + ".abc", s.tune);
 }
 
@@ -145,8 +130,7 @@ int train_notes(const Settings& s, const std::string& data) {
   std::vector<Point> curve;
   for (Index epoch = 0, step = 0; epoch < epochs && interrupted == 0; ++epoch) {
     double loss = 0, batches = 0;
-    for (const Batch& batch :
-         bucketed(train_ids, std::vector<Id>(train.size(), 0), {.batch = s.batch, .seed = s.common.seed + epoch})) {
+    for (const Batch& batch : by_length(train_ids, {.batch = s.batch, .seed = s.common.seed + epoch})) {
       Tape tape;
       const Tensor nats = notes_loss(model, batch, Reduce::per_token);
       adam.step(model.params, clip(tape.backward(nats), 1.0), rate(step++));
@@ -158,8 +142,8 @@ int train_notes(const Settings& s, const std::string& data) {
   progress.finish();
   model.save(s.common.file);
   if (interrupted != 0) return status_of_interrupt;
-  Table table({fmt::format("{} held-out notes", format_count(stream_of(test_ids, 0).size())), "nats per note"});
-  const auto stream = stream_of(train_ids, model.stop()), held_out = stream_of(test_ids, model.stop());
+  Table table({fmt::format("{} held-out notes", format_count(joined(test_ids, 0).size())), "nats per note"});
+  const auto stream = joined(train_ids, model.stop()), held_out = joined(test_ids, model.stop());
   for (const Index order : {1u, 2u}) {
     table.row({order == 1 ? "notes by their counts" : "note bigram, Kneser–Ney",
                fmt::format("{:.4f}", NgramModel::fit(stream, model.vocab.size(), order).nats_per_token(held_out))});
@@ -235,7 +219,7 @@ void write_frames(const Settings& s, const FrameModel& model) {
     }
     x = frame;
   }
-  write_file(s.tune + ".mid", to_midi(chords));
+  write_atomically(s.tune + ".mid", {to_midi(chords)});
   fmt::print("\na piece of {} frames is in {}.mid\n", chords.size(), s.tune);
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <charconv>
-#include <fstream>
+#include <sstream>
 
 #include <unroll/examples/program.h>
 
@@ -127,13 +127,6 @@ inline double nats_of_keys(const std::vector<Frames>& train, const std::vector<F
   });
   for (const Frames& piece : test) frames += static_cast<double>(piece.size());
   return nats / frames;
-}
-
-inline void write_file(const std::string& path, const std::string& bytes) {
-  std::ofstream file(path, std::ios::binary);
-  file << bytes;
-  file.close();
-  require<FileError>(static_cast<bool>(file), "{}: cannot be written", path);
 }
 
 // ---- tunes

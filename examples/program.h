@@ -19,11 +19,15 @@ using namespace unroll;
 
 // ---- cells
 
-using MakeCell = AnyLayer (*)(const Scope&, Index in, Index hidden);
+using MakeCell = AnyLayer (*)(const Scope&, Index in, Index hidden, double forget_bias);
 
 template <class C>
-AnyLayer make(const Scope& p, Index in, Index hidden) {
-  return C(p, in, hidden);
+AnyLayer make(const Scope& p, Index in, Index hidden, [[maybe_unused]] double forget_bias) {
+  if constexpr (std::same_as<C, Lstm>) {
+    return Lstm(p, in, hidden, {.forget_bias = forget_bias});
+  } else {
+    return C(p, in, hidden);
+  }
 }
 
 inline const std::map<std::string, MakeCell> cells{{"rnn", make<Rnn>},
@@ -32,11 +36,13 @@ inline const std::map<std::string, MakeCell> cells{{"rnn", make<Rnn>},
                                                    {"lstm", make<Lstm>},
                                                    {"peephole-lstm", make<PeepholeLstm>}};
 
-/// Errors: UsageError if there is no cell of that name (a saved model may say anything).
-inline AnyLayer make_cell(const std::string& name, const Scope& p, Index in, Index hidden) {
+/// The LSTM's forget bias is 1 where nothing is said. A language model that carries its state does better with 0: with
+/// 1, what starts from the zero state is much worse at first.
+/// Errors: FileError if there is no cell of that name (a saved model may say anything).
+inline AnyLayer make_cell(const std::string& name, const Scope& p, Index in, Index hidden, double forget_bias = 1) {
   const auto found = cells.find(name);
-  require<UsageError>(found != cells.end(), "there is no cell '{}'", name);
-  return found->second(p, in, hidden);
+  require<FileError>(found != cells.end(), "there is no cell '{}'", name);
+  return found->second(p, in, hidden, forget_bias);
 }
 
 /// Such a cell from each end of the sequence, `hidden` units in each direction.
@@ -95,6 +101,17 @@ inline void add_model_file(CLI::App& app, Common& c, const std::string& file, co
   add_file(app, "--save,--model", c.file, "The model's file: training writes it; " + uses + " read it.");
 }
 
+/// An option that takes one text, and may be given several times.
+inline CLI::Option* add_texts(CLI::App& app, const std::string& name, std::vector<std::string>& texts,
+                              const std::string& type, const std::string& help) {
+  return app.add_option(name, texts, help + "; may be given several times.")
+      ->type_name(type)
+      ->default_str("")
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
 /// Errors: UsageError if one of these options was given, which have no meaning with `mode`.
 inline void refuse(const CLI::App& app, const std::string& mode, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
@@ -138,6 +155,12 @@ inline std::string picture_of(const std::string& file) {
   return std::filesystem::path(file).replace_extension(".svg").string();
 }
 
+/// Draws a plot into a file, and on a terminal as well.
+inline void show_plot(const Plot& plot, const std::string& svg) {
+  plot.save_svg(svg);
+  if (is_terminal(stdout)) fmt::print("\n{}", plot.to_terminal(std::min<Index>(terminal_width(stdout), 90), 14));
+}
+
 // ---- running
 
 constexpr int status_of_interrupt = 130;
@@ -151,24 +174,34 @@ inline void catch_interrupt() {
   });
 }
 
-/// Parses the command line, sets the threads and calls `run()`. Returns the exit status: 2 for a command line that
-/// makes no sense, 1 for what fails otherwise, with one line on stderr.
+/// What f returns, or the exit status of what it throws, with one line on stderr: 2 for a command line that makes no
+/// sense, 1 for what fails otherwise.
 template <class F>
-int run_program(CLI::App& app, int argc, char** argv, const Common& common, F run) {
+int with_status(const std::string& program, F f) {
   try {
-    app.parse(argc, argv);
-    set_threads(common.threads);
-    return run();
-  } catch (const CLI::Success& help) { return app.exit(help); } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "{}: {}\n", app.get_name(), error.what());
+    return f();
+  } catch (const CLI::ParseError& error) {
+    fmt::print(stderr, "{}: {}\n", program, error.what());
     return 2;
   } catch (const UsageError& error) {
-    fmt::print(stderr, "{}: {}\n", app.get_name(), error.what());
+    fmt::print(stderr, "{}: {}\n", program, error.what());
     return 2;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "{}: {}\n", app.get_name(), error.what());
+    fmt::print(stderr, "{}: {}\n", program, error.what());
     return 1;
   }
+}
+
+/// Parses the command line, sets the threads and calls `run()`; the status of its end.
+template <class F>
+int run_program(CLI::App& app, int argc, char** argv, const Common& common, F run) {
+  return with_status(app.get_name(), [&] {
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::Success& help) { return app.exit(help); }
+    set_threads(common.threads);
+    return run();
+  });
 }
 
 }  // namespace program

@@ -1,8 +1,5 @@
 // A recurrent network that learns to tell classes of texts apart (positive and negative reviews, say) from a file of
 // labelled ones, beside the baselines it has to beat.
-#include <unistd.h>
-
-#include <CLI/CLI.hpp>
 #include <iostream>
 
 #include <unroll/examples/sentiment_report.h>
@@ -21,8 +18,6 @@ struct Settings {
   Index epochs = 0, threads = 1, seeds = 1;
   std::uint64_t seed = 1;
 };
-
-constexpr int status_of_interrupt = 130;
 
 /// Naive Bayes of words and bigrams; the network may build on its counts, and has to beat it.
 NaiveBayes naive_bayes(const Corpus& corpus) {
@@ -91,21 +86,6 @@ void print_result(const std::string& accuracy, const std::string& of, const Base
 }
 
 // ---- what it does
-
-/// Errors: nothing can be saved at `path`, or what would be lost is no model. Better told before training than after.
-void check_writable(const std::filesystem::path& path) {
-  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
-  require<FileError>(std::filesystem::is_directory(folder), "{}: there is no folder {}", path.string(),
-                     folder.string());
-  require<FileError>(access(folder.c_str(), W_OK) == 0, "{}: nothing may be written to the folder {}", path.string(),
-                     folder.string());
-  if (!std::filesystem::exists(path)) return;
-  try {
-    load(path);
-  } catch (const FileError&) {
-    throw FileError(fmt::format("{}: exists and is no saved model; it stays as it is", path.string()));
-  }
-}
 
 /// The plan of a training that goes on: the file's, with what the command line says of it.
 Plan plan_to_resume(const Settings& s, const Checkpoint& file) {
@@ -294,12 +274,7 @@ void add_options(CLI::App& app, Settings& s) {
   count("--threads", s.threads, 1, 1024, "Threads to compute with; small models gain nothing from a second one.");
   file("--save,--model", s.file,
        "The model's file: training writes it after each epoch; --classify and --interactive read it.");
-  app.add_option("--classify", s.classify, "Tell the class of this text; may be given several times.")
-      ->type_name("TEXT")
-      ->default_str("")
-      ->expected(1)
-      ->allow_extra_args(false)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_texts(app, "--classify", s.classify, "TEXT", "Tell the class of this text");
   app.add_flag("--interactive", s.interactive, "Tell the class of every line that is typed.");
   file("--resume", s.resume, "Go on with the training that wrote this file, as if it had never stopped.");
   app.add_flag("--quiet", s.quiet, "Print the result alone.");
@@ -345,23 +320,12 @@ int run(int argc, char** argv) {
   check_options(app, settings);
   set_threads(settings.threads);
   if (!settings.classify.empty() || settings.interactive) return use(settings);
-  std::signal(SIGINT, [](int) {
-    interrupted = 1;
-    std::signal(SIGINT, SIG_DFL);  // the second time it ends the program at once
-  });
+  catch_interrupt();
   return settings.seeds > 1 ? repeat(settings) : train_and_report(settings);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    return run(argc, argv);
-  } catch (const UsageError& error) {
-    fmt::print(stderr, "sentiment: {}\n", error.what());
-    return 2;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "sentiment: {}\n", error.what());
-    return 1;
-  }
+  return with_status("sentiment", [&] { return run(argc, argv); });
 }

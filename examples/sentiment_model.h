@@ -5,10 +5,10 @@
 #include <map>
 #include <set>
 
-#include <unroll/unroll.h>
+#include <unroll/examples/program.h>
 
 namespace sentiment {
-using namespace unroll;
+using namespace program;
 
 /// What a model is made of: enough to build it again.
 struct Design {
@@ -18,18 +18,6 @@ struct Design {
   double dropout = 0.5;       ///< of embedded words, between layers, and before the last product
   double word_dropout = 0.3;  ///< share of the words that training replaces by <unk>
 };
-
-template <class C>
-AnyLayer make_layer(const Scope& p, Index in, Index hidden, bool bidirectional) {
-  if (bidirectional) return Bidirectional<C>(p, in, hidden);
-  return C(p, in, hidden);
-}
-using MakeLayer = AnyLayer (*)(const Scope&, Index in, Index hidden, bool bidirectional);
-inline const std::map<std::string, MakeLayer> cells{{"rnn", make_layer<Rnn>},
-                                                    {"simple-gru", make_layer<SimpleGru>},
-                                                    {"gru", make_layer<Gru>},
-                                                    {"lstm", make_layer<Lstm>},
-                                                    {"peephole-lstm", make_layer<PeepholeLstm>}};
 
 /// A recurrent classifier of texts. Two classes share one logit, the log-odds of the second one, to which a fixed naive
 /// Bayes may add its counts:
@@ -166,12 +154,12 @@ class Model {
   }
 
   AnyLayer encoder() {
-    const auto cell = cells.find(design.cell);
-    require<FileError>(cell != cells.end(), "there is no cell '{}'", design.cell);
     std::vector<AnyLayer> layers;
     for (Index i = 0; i < design.layers; ++i) {
       const Index in = i == 0 ? design.embed : layers.back().size();
-      layers.push_back(cell->second(params / fmt::format("layer{}", i + 1), in, design.hidden, design.bidirectional));
+      const Scope scope = params / fmt::format("layer{}", i + 1);
+      layers.push_back(design.bidirectional ? make_bidirectional(design.cell, scope, in, design.hidden)
+                                            : make_cell(design.cell, scope, in, design.hidden));
     }
     return Stack(std::move(layers), Dropout(params, design.dropout));
   }

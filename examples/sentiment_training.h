@@ -1,16 +1,12 @@
 // How `sentiment` trains: epochs over shuffled batches, and a file from which an interrupted training goes on exactly.
 #pragma once
 
-#include <csignal>
 #include <numeric>
 
 #include <unroll/examples/sentiment_data.h>
 #include <unroll/examples/sentiment_model.h>
 
 namespace sentiment {
-
-/// Set by a handler of signals: training stops after the batch it is at.
-inline volatile std::sig_atomic_t interrupted = 0;
 
 /// What decides a training, besides the model and its seed.
 struct Plan {

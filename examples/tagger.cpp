@@ -1,7 +1,5 @@
 // Many-to-many of equal lengths: a part of speech for each word, by a bidirectional network over words and their
 // letters, beside the tag that each word has most often.
-#include <iostream>
-
 #include <unroll/examples/tagger_data.h>
 
 using namespace tagger;
@@ -57,7 +55,7 @@ struct Model {
   /// The most probable tag of every word.
   std::vector<std::vector<Id>> tags(const Encoded& sentences) const {
     std::vector<std::vector<Id>> all(sentences.words.size());
-    for (const Batch& b : bucketed(sentences.words, std::vector<Id>(all.size(), 0), {.batch = 64})) {
+    for (const Batch& b : by_length(sentences.words, {.batch = 64})) {
       const SpelledWords batch = batch_of(v, sentences, b.rows, [](Id word) { return word; });
       const Ids best = argmax((*network)(batch), -1);
       for (Index k = 0; k < b.rows.size(); ++k) {
@@ -149,8 +147,7 @@ int train(const Settings& s) {
   std::vector<std::vector<Id>> chosen;
   for (Index epoch = 0, step = 0; epoch < s.epochs && interrupted == 0; ++epoch) {
     double loss = 0;
-    for (const Batch& b : bucketed(train.words, std::vector<Id>(train.words.size(), 0),
-                                   {.batch = s.batch, .seed = s.common.seed + epoch})) {
+    for (const Batch& b : by_length(train.words, {.batch = s.batch, .seed = s.common.seed + epoch})) {
       const SpelledWords batch = batch_of(model.v, train, b.rows, seen);
       Ids targets = Ids::filled(batch.words.dim(0), b.rows.size(), 0);
       for (Index k = 0; k < b.rows.size(); ++k) {
@@ -191,7 +188,7 @@ int train(const Settings& s) {
   if (s.common.quiet) return 0;
   print_confusions(model, chosen, test);
   const std::string svg = picture_of(s.common.file);
-  Plot("Tags", "epoch", "accuracy").curve("held out", epochs, held_out).save_svg(svg);
+  show_plot(Plot("Tags", "epoch", "accuracy").curve("held out", epochs, held_out), svg);
   fmt::print("{} {} after {}, with its curve in {}\nTry: --tag \"The old man the boats.\"\n", bold("The model is in"),
              s.common.file, format_duration(watch.seconds()), svg);
   return 0;
@@ -236,12 +233,7 @@ int main(int argc, char** argv) {
       "Tagged sentences: a word and its tag in a line and an empty line after each sentence, or lines of word/TAG.");
   add_file(app, "--test", s.test, "Tagged sentences to test on; without this, a tenth of --data.");
   add_model_file(app, s.common, "tagger.safetensors", "--tag");
-  app.add_option("--tag", s.tag, "Tag the words of this text with a saved model; may be given several times.")
-      ->type_name("TEXT")
-      ->default_str("")
-      ->expected(1)
-      ->allow_extra_args(false)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_texts(app, "--tag", s.tag, "TEXT", "Tag the words of this text with a saved model");
   add_number(app, "--hidden", s.hidden, 1, 1e5, "Units that read the sentence, in each direction.");
   add_number(app, "--words", s.word_embed, 1, 1e5, "Numbers that stand for a word.");
   add_number(app, "--letters", s.letter_embed, 1, 1e5, "Numbers that stand for a letter.");

@@ -71,10 +71,9 @@ struct Model {
     put_params(file, params);
     unroll::save(path, file);
   }
-  std::vector<Id> source_ids(const Words& words) const { return ids_of(source, words); }
   Words words(const std::vector<Id>& ids) const {
     Words all;
-    for (const Id id : ids) all.push_back(target.tokens()[static_cast<Index>(id)]);
+    for (const Id id : ids) all.push_back(target.token(id));
     return all;
   }
   std::string text(const Words& words) const { return fmt::format("{}", fmt::join(words, by_words ? " " : "")); }
@@ -99,22 +98,15 @@ Vocab vocabulary(const std::vector<Words>& texts, bool by_words, Index min_count
 double train_epoch(const Settings& s, Model& model, const Examples& train, Optimizer& adam, const Schedule& rate,
                    Index epoch, Index& step, Progress& progress) {
   std::vector<std::vector<Id>> sources;
-  for (const Words& words : train.sources) sources.push_back(model.source_ids(words));
+  for (const Words& words : train.sources) sources.push_back(model.source.encode(words));
   double nats = 0, tokens = 0;
-  const auto batches =
-      bucketed(sources, std::vector<Id>(sources.size(), 0), {.batch = s.batch, .seed = s.common.seed + epoch});
-  for (const Batch& batch : batches) {
-    std::vector<std::vector<Id>> inputs, targets;
-    for (const Index row : batch.rows) {
-      targets.push_back(ids_of(model.target, train.targets[row]));
-      inputs.push_back(targets.back());
-      inputs.back().insert(inputs.back().begin(), model.stop());
-      targets.back().push_back(model.stop());
-    }
-    const Padded in = padded(inputs), out = padded(targets);
+  for (const Batch& batch : by_length(sources, {.batch = s.batch, .seed = s.common.seed + epoch})) {
+    std::vector<std::vector<Id>> targets;
+    for (const Index row : batch.rows) targets.push_back(model.target.encode(train.targets[row]));
+    const Batch out = next_tokens(targets, std::vector<Id>(targets.size(), model.stop()), model.stop());
     Tape tape;
-    const Tensor logits = (*model.network)(model.network->start(batch.ids, batch.lengths), in.ids);
-    const Tensor loss = cross_entropy(logits, out.ids, Reduce::per_token, out.lengths);
+    const Tensor logits = (*model.network)(model.network->start(batch.ids, batch.lengths), out.ids);
+    const Tensor loss = cross_entropy(logits, out.targets, Reduce::per_token, out.lengths);
     adam.step(model.params, clip(tape.backward(loss), 1.0), rate(step++));
     const auto n = static_cast<double>(std::accumulate(out.lengths.begin(), out.lengths.end(), Index{0}));
     nats += loss.item() * n;
@@ -129,8 +121,9 @@ std::vector<Hypothesis> decode_all(const Model& model, const std::vector<Words>&
   std::vector<Hypothesis> best;
   for (Index begin = 0; begin < sources.size(); begin += 100) {
     std::vector<std::vector<Id>> ids;
-    for (Index i = begin; i < std::min(sources.size(), begin + 100); ++i) ids.push_back(model.source_ids(sources[i]));
-    const Padded p = padded(ids);
+    for (Index i = begin; i < std::min(sources.size(), begin + 100); ++i)
+      ids.push_back(model.source.encode(sources[i]));
+    const Batch p = pad(ids);
     for (auto& found : model.network->decode(p.ids, p.lengths, model.stop(), model.stop(),
                                              {.beam = beam, .max_length = 60, .length_penalty = penalty})) {
       best.push_back(std::move(found.at(0)));
@@ -157,7 +150,7 @@ Scores scores_of(const std::vector<Words>& hypotheses, const Examples& test, con
 
 Heatmap attention_of(const Model& model, const Words& source, const Hypothesis& h) {
   const Array weights =
-      model.network->attention_weights(Ids(model.source_ids(source), source.size(), 1), h.ids, model.stop());
+      model.network->attention_weights(Ids(model.source.encode(source), source.size(), 1), h.ids, model.stop());
   Words rows = model.words(h.ids);
   rows.push_back("<eos>");
   std::vector<double> values;
@@ -169,7 +162,7 @@ void show(const Settings& s, const Model& model, const std::string& text) {
   const Words source = tokens_of(text, model.by_words);
   require<UsageError>(!source.empty(), "--translate: the text is empty");
   const auto best = model.network->decode(
-      Ids(model.source_ids(source), source.size(), 1), {}, model.stop(), model.stop(),
+      Ids(model.source.encode(source), source.size(), 1), {}, model.stop(), model.stop(),
       {.beam = s.beam, .max_length = 60, .length_penalty = s.length_penalty, .n_best = std::min(s.n_best, s.beam)})[0];
   fmt::print("{}\n", bold(text));
   Table table({"ln p", "translation"});
@@ -259,7 +252,7 @@ int train(const Settings& s) {
   }
   const std::string svg = picture_of(s.common.file);
   Plot plot("Translation", "epoch", "exact");
-  plot.curve("exact, held out", epochs, exact).save_svg(svg);
+  show_plot(plot.curve("exact, held out", epochs, exact), svg);
   if (model.score != "none") {
     const auto best = decode_all(model, {corpus.test.sources[0]}, 1, 0)[0];
     const Heatmap map = attention_of(model, corpus.test.sources[0], best);
@@ -296,12 +289,7 @@ int main(int argc, char** argv) {
   add_common(app, s.common,
              "Pairs of texts: lines of a source, a TAB (or _) and a target. Without this, generated dates.");
   add_model_file(app, s.common, "translate.safetensors", "--translate");
-  app.add_option("--translate", s.translate, "Translate this text with a saved model; may be given several times.")
-      ->type_name("TEXT")
-      ->default_str("")
-      ->expected(1)
-      ->allow_extra_args(false)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_texts(app, "--translate", s.translate, "TEXT", "Translate this text with a saved model");
   app.add_option("--level", s.level, "Tokens are characters or words; auto: words where a TAB separates the pairs.")
       ->check(CLI::IsMember({"auto", "char", "word"}));
   app.add_option("--attention", s.score, "How the decoder attends; none: it sees the encoder's last output.")

@@ -114,13 +114,6 @@ inline Words tokens_of(const std::string& text, bool by_words) {
   return by_words ? split_words(lower(text)) : characters(text);
 }
 
-/// A text's ids; `stop` ends a target and stands before the first of its tokens.
-inline std::vector<Id> ids_of(const Vocab& vocab, const Words& tokens) {
-  std::vector<Id> ids;
-  for (const std::string& token : tokens) ids.push_back(vocab.id(token));
-  return ids;
-}
-
 struct Examples {
   std::vector<Words> sources, targets;
   std::vector<std::string> texts;  // of the sources
@@ -159,21 +152,5 @@ struct Corpus {
                        train.size(), test.size());
   }
 };
-
-/// Rows of ids, padded: [T, B] with their lengths.
-struct Padded {
-  Ids ids;
-  std::vector<Index> lengths;
-};
-inline Padded padded(const std::vector<std::vector<Id>>& rows) {
-  Index longest = 0;
-  for (const auto& row : rows) longest = std::max(longest, row.size());
-  Padded p{Ids::filled(longest, rows.size(), 0), {}};
-  for (Index b = 0; b < rows.size(); ++b) {
-    for (Index t = 0; t < rows[b].size(); ++t) p.ids(t, b) = rows[b][t];
-    p.lengths.push_back(rows[b].size());
-  }
-  return p;
-}
 
 }  // namespace translate

@@ -12,7 +12,7 @@ struct Settings {
   Common common;
   std::vector<std::string> tasks{"gradients", "adding", "clipping"};
   std::vector<std::string> cells{"rnn", "gru", "lstm"};
-  Index length = 100, hidden = 64, updates = 0;
+  Index length = 100, hidden = 64, updates = 0, seeds = 3;
   std::string picture = "vanishing";
 };
 
@@ -50,8 +50,7 @@ void remember_long(Params& params, const std::string& cell, Index hidden, Index 
 void draw(const Settings& s, const Plot& plot, const std::string& name) {
   if (s.common.quiet) return;
   const std::string path = fmt::format("{}-{}.svg", s.picture, name);
-  plot.save_svg(path);
-  if (is_terminal(stdout)) fmt::print("{}", plot.to_terminal(std::min<Index>(terminal_width(stdout), 90), 14));
+  show_plot(plot, path);
   fmt::print("drawn in {}\n\n", path);
 }
 
@@ -92,57 +91,84 @@ double agreement_accuracy(const Model& model, Index distance, Random& random) {
   return accuracy(chosen.values(), s.plural.values());
 }
 
+/// What one seed finds: norms by steps before the end, before and after training, and right answers by distance.
+struct Found {
+  std::vector<double> start, after, right;
+};
+
+Found learn_agreement(const Settings& s, const std::string& cell, std::uint64_t seed, Index longest, Index updates,
+                      const std::vector<Index>& distances) {
+  Params params(seed);
+  const Model model(params, cell, vocabulary.size(), 16, s.hidden, 2);
+  params.fill(uniform(1 / std::sqrt(static_cast<double>(s.hidden))));  // all alike: only the cells differ
+  if (cell == "lstm") params["cell.b"].set(parts({0, 1, 0, 0})({4 * s.hidden}, params.random()).to(f32));
+  Random test(seed + 1);
+  const Sentences sample = agreement(longest, 64, test);
+  const auto from_the_end = [&] {
+    std::vector<double> norms = gradient_norms(model, sample);
+    std::reverse(norms.begin(), norms.end());
+    return norms;
+  };
+  Found found{from_the_end(), {}, {}};
+  Adam adam({.rate = 3e-3});
+  Progress progress(updates, s.common.quiet);
+  for (Index update = 0; update < updates; ++update) {
+    const Sentences batch = agreement(params.random().below(longest + 1), 32, params.random());
+    Tape tape;
+    const Tensor loss = cross_entropy(model.last((*model.embedding)(batch.ids)), batch.plural, Reduce::per_sequence);
+    adam.step(params, clip(tape.backward(loss), 1.0));
+    progress.update(update + 1, fmt::format("{}, seed {}, loss {:.3f}", cell, seed, loss.item()));
+  }
+  found.after = from_the_end();
+  for (const Index distance : distances) found.right.push_back(agreement_accuracy(model, distance, test));
+  return found;
+}
+
 void gradients(const Settings& s) {
   const Index longest = s.length / 2, updates = s.updates > 0 ? s.updates : 600;
   Random example(7);
   fmt::print("{}\n  {}\n", bold("Agreement"), sentence(agreement(6, 1, example), 0));
-  fmt::print("  was or were? Up to {} words lie between; each network sees {} batches of 32.\n\n", longest, updates);
+  fmt::print("  was or were? Up to {} words lie between; each network sees {} batches of 32, with {} seeds.\n\n",
+             longest, updates, s.seeds);
   Plot norms("How the answer depends on the states before", "steps before the end", "norm for the state",
              AxisScale::logarithmic);
   Plot accuracies("Agreement", "words between", "right answers");
-  const std::vector<Index> back{0, 5, 10, 20, 35, longest};
-  std::vector<std::string> head{"", "at the start"}, far{"words between"};
-  Table start({"steps before the end", "0", "5", "10", "20", "35", fmt::format("{}", longest)});
-  Table after = start, by_distance({"words between", "0", "5", "10", "20", "35", fmt::format("{}", longest)});
+  std::vector<Index> distances;
+  for (const Index k : {0, 5, 10, 20, 35, 50}) distances.push_back(k * longest / 50);
+  std::vector<std::string> head{"steps before the end"};
+  for (const Index k : distances) head.push_back(fmt::format("{}", k));
+  Table start(head), after(head);
+  head[0] = "words between";
+  Table by_distance(head);
   for (const std::string& cell : s.cells) {
-    Params params(s.common.seed);
-    const Model model(params, cell, vocabulary.size(), 16, s.hidden, 2);
-    params.fill(uniform(1 / std::sqrt(static_cast<double>(s.hidden))));  // all alike: only the cells differ
-    if (cell == "lstm") params["cell.b"].set(parts({0, 1, 0, 0})({4 * s.hidden}, params.random()).to(f32));
-    Random test(s.common.seed + 1);
-    const Sentences sample = agreement(longest, 64, test);
-    const auto row = [&](Table& table, const std::vector<double>& values) {
-      std::vector<std::string> cells{cell};
-      for (const Index k : back)
-        cells.push_back(fmt::format("{:.1e}", values[values.size() - 1 - std::min(k, values.size() - 1)]));
-      table.row(cells);
-    };
-    row(start, gradient_norms(model, sample));
-    Adam adam({.rate = 3e-3});
-    Progress progress(updates, s.common.quiet);
-    for (Index update = 0; update < updates; ++update) {
-      const Sentences batch = agreement(params.random().below(longest + 1), 32, params.random());
-      Tape tape;
-      const Tensor loss = cross_entropy(model.last((*model.embedding)(batch.ids)), batch.plural, Reduce::per_sequence);
-      adam.step(params, clip(tape.backward(loss), 1.0));
-      progress.update(update + 1, fmt::format("{}, loss {:.3f}", cell, loss.item()));
+    std::vector<double> logs_at_start(longest + 3, 0), logs_after = logs_at_start, right(distances.size(), 0), steps;
+    for (std::uint64_t seed = s.common.seed; seed < s.common.seed + s.seeds; ++seed) {
+      const Found found = learn_agreement(s, cell, seed, longest, updates, distances);
+      const double share = 1 / static_cast<double>(s.seeds);
+      for (Index k = 0; k < found.start.size(); ++k) {  // 1e-45 is the smallest number of f32
+        logs_at_start[k] += share * std::log(std::max(found.start[k], 1e-45));
+        logs_after[k] += share * std::log(std::max(found.after[k], 1e-45));
+      }
+      for (Index k = 0; k < right.size(); ++k) right[k] += share * found.right[k];
     }
-    progress.finish();
-    std::vector<double> values = gradient_norms(model, sample), steps, distances, right;
-    row(after, values);
-    std::reverse(values.begin(), values.end());
-    for (Index k = 0; k < values.size(); ++k) steps.push_back(static_cast<double>(k));
-    norms.curve(cell, steps, values);
-    std::vector<std::string> cells{cell};
-    for (const Index k : back) {
-      distances.push_back(static_cast<double>(k));
-      right.push_back(agreement_accuracy(model, k, test));
-      cells.push_back(fmt::format("{:.3f}", right.back()));
+    std::vector<std::string> at_start{cell}, at_the_end{cell}, answers{cell};
+    std::vector<double> places, curve;
+    for (Index k = 0; k < logs_after.size(); ++k) {
+      steps.push_back(static_cast<double>(k));
+      curve.push_back(std::exp(logs_after[k]));
     }
-    by_distance.row(cells);
-    accuracies.curve(cell, distances, right);
+    for (Index k = 0; k < distances.size(); ++k) {
+      at_start.push_back(fmt::format("{:.1e}", std::exp(logs_at_start[distances[k]])));
+      at_the_end.push_back(fmt::format("{:.1e}", std::exp(logs_after[distances[k]])));
+      answers.push_back(fmt::format("{:.3f}", right[k]));
+      places.push_back(static_cast<double>(distances[k]));
+    }
+    start.row(at_start), after.row(at_the_end), by_distance.row(answers);
+    norms.curve(cell, steps, curve);
+    accuracies.curve(cell, places, right);
   }
-  fmt::print("‖∂L/∂a<t>‖ before training\n{}\nand after it\n{}\n", start.to_string(), after.to_string());
+  fmt::print("‖∂L/∂a<t>‖ before training, the geometric mean over the seeds\n{}\nand after it\n{}\n", start.to_string(),
+             after.to_string());
   draw(s, norms, "gradients");
   fmt::print("Right answers by distance (0.5 is chance)\n{}\n", by_distance.to_string());
   draw(s, accuracies, "agreement");
@@ -267,7 +293,7 @@ void clipping(const Settings& s) {
     }
     plot.curve(name, at, errors);
     const std::string outcome = std::isfinite(average) ? fmt::format("{:.4f}", average)
-                                                       : fmt::format("{} after {} updates", average, at.size());
+                                                       : fmt::format("not a number after {} updates", at.size());
     table.row({name, fmt::format("{:.1e}", largest), outcome});
   }
   fmt::print("{}\n", table.to_string());
@@ -300,6 +326,7 @@ int main(int argc, char** argv) {
   add_number(app, "--length", s.length, 10, 1e5, "Steps of the adding problem, blanks of copy memory.");
   add_number(app, "--hidden", s.hidden, 1, 1e5, "Units of a cell.");
   add_number(app, "--updates", s.updates, 0, 1e7, "Training steps of each run (0: as many as the task needs).");
+  add_number(app, "--seeds", s.seeds, 1, 1000, "Runs of --task gradients, from --seed on.");
   app.add_option("--picture", s.picture, "What the names of the pictures begin with.")->type_name("PATH");
   app.get_option("--cell")->description("This cell alone.")->default_str("rnn, gru and lstm");
   app.footer(

@@ -141,9 +141,8 @@ int run(const Settings& s) {
   }
   if (!s.common.quiet) {
     Plot plot("Where the pair stands", "position", "right answers");
-    plot.curve("standard network", positions, of_window).curve(s.common.cell, positions, of_recurrent);
-    plot.save_svg(s.picture);
-    if (is_terminal(stdout)) fmt::print("{}\n", plot.to_terminal(std::min<Index>(terminal_width(stdout), 90), 12));
+    show_plot(plot.curve("standard network", positions, of_window).curve(s.common.cell, positions, of_recurrent),
+              s.picture);
   }
   fmt::print(
       "elsewhere than in training: standard network {:.3f}; {} at any position {:.3f}, in texts twice as long {:.3f}\n",

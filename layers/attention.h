@@ -1,6 +1,7 @@
 // Attention: a weighted mean of a sequence, whose weights say how well each step fits a query.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include <unroll/layers/cell.h>
@@ -57,6 +58,7 @@ class Attention {
 /// has attended to (the input feeding of Luong et al. 2015); its output is [h, context]. The memory is a part of the
 /// State, so that scanning, stepping, beams and streaming work as for any cell.
 ///   s' = cell([x, context], s)   h' = output(s')   context' = attention(h', memory)
+/// Without attention the context stays what it was at the start (Cho et al. 2014), and there is no memory.
 template <Cell C>
 struct AttentionCell {
   struct State {
@@ -66,9 +68,14 @@ struct AttentionCell {
   };
 
   C cell;  // over [x, context]
-  Attention attention;
+  std::optional<Attention> attention;
+  Index width;  // of the context
 
-  Index size() const { return cell.size() + attention.size(); }
+  AttentionCell(C cell, Attention attention)
+      : cell(std::move(cell)), attention(std::move(attention)), width(this->attention->size()) {}
+  AttentionCell(C cell, Index width) : cell(std::move(cell)), width(width) {}
+
+  Index size() const { return cell.size() + width; }
   Tensor output(const State& s) const { return concat({unroll::output(cell, s.inner), s.context}); }
 
   /// The state to begin with: the cell's own, and what is to be attended to.
@@ -81,11 +88,12 @@ struct AttentionCell {
   State zero_state(Index batch) const {
     typename C::State inner = cell.zero_state(batch);
     const Dtype dtype = unroll::output(cell, inner).dtype();
-    return start(std::move(inner), attention.memory(Tensor::zeros({1, batch, attention.size()}, dtype)));
+    if (!attention) return {std::move(inner), Tensor::zeros({batch, width}, dtype), {}};
+    return start(std::move(inner), attention->memory(Tensor::zeros({1, batch, width}, dtype)));
   }
   State step(const Tensor& x, const State& s) const {
     auto inner = advance(cell, concat({x, s.context}), s.inner);
-    Tensor context = attention(unroll::output(cell, inner), s.memory).context;
+    Tensor context = attention ? (*attention)(unroll::output(cell, inner), s.memory).context : s.context;
     return {std::move(inner), std::move(context), s.memory};
   }
 };

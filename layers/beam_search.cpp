@@ -1,22 +1,9 @@
+#include <cmath>
 #include <limits>
 
 #include <unroll/layers/beam_search.h>
 
 namespace unroll::detail {
-
-std::vector<double> log_probabilities(const Tensor& logits, Index row) {
-  const Index classes = logits.dim(-1);
-  std::vector<double> p(classes);
-  for (Index c = 0; c < classes; ++c) p[c] = logits.value().flat(row * classes + c);
-  const double top = *std::max_element(p.begin(), p.end());
-  double total = 0;
-  for (const double z : p) total += std::exp(z - top);
-  for (double& z : p) {
-    z -= top + std::log(total);
-    if (std::isnan(z)) z = -std::numeric_limits<double>::infinity();
-  }
-  return p;
-}
 
 Beams::Beams(Index batch, Id stop, const BeamOptions& options) : options_(options), stop_(stop), finished_(batch) {
   require<UsageError>(options.beam > 0, "beam_search: a beam of 0; at least one beginning must be kept");
@@ -61,18 +48,19 @@ void Beams::extend(const Tensor& logits) {
   require(logits.ndim() == 2 && logits.dim(0) == rows_.size(),
           "beam_search: the step returned logits {} for {} tokens; they must be [tokens, V]", logits.shape(),
           rows_.size());
+  const Array log_p = log_softmax(Tensor(logits.value().to(f64))).value();
   std::vector<Row> next;
   for (Index begin = 0; begin < rows_.size();) {
     Index end = begin;
     while (end < rows_.size() && rows_[end].source == rows_[begin].source) ++end;
-    extend_source(rows_[begin].source, std::span(rows_).subspan(begin, end - begin), begin, logits, next);
+    extend_source(std::span(rows_).subspan(begin, end - begin), begin, log_p, next);
     begin = end;
   }
   rows_ = std::move(next);
 }
 
-void Beams::extend_source(Index source, std::span<const Row> rows, Index first_row, const Tensor& logits,
-                          std::vector<Row>& next) {
+void Beams::extend_source(std::span<const Row> rows, Index first_row, const Array& log_p, std::vector<Row>& next) {
+  const Index source = rows[0].source, classes = log_p.cols();
   struct Candidate {
     double log_probability;
     Index row;
@@ -81,11 +69,12 @@ void Beams::extend_source(Index source, std::span<const Row> rows, Index first_r
   };
   std::vector<Candidate> candidates;
   for (Index r = 0; r < rows.size(); ++r) {
-    const std::vector<double> p = log_probabilities(logits, first_row + r);
-    const auto top = static_cast<Id>(std::max_element(p.begin(), p.end()) - p.begin());
-    for (Index token = 0; token < p.size(); ++token) {
+    const double* p = log_p.data<double>() + (first_row + r) * classes;
+    const auto top = static_cast<Id>(std::max_element(p, p + classes) - p);
+    for (Index token = 0; token < classes; ++token) {
       const auto id = static_cast<Id>(token);
-      candidates.push_back({rows[r].so_far.log_probability + p[token], r, id, rows[r].greedy && id == top});
+      const double own = std::isnan(p[token]) ? -std::numeric_limits<double>::infinity() : p[token];
+      candidates.push_back({rows[r].so_far.log_probability + own, r, id, rows[r].greedy && id == top});
     }
   }
   // Of two that are equally probable, the earlier beginning's, then the lower token: the same on every run.

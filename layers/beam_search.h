@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <span>
 #include <vector>
 
@@ -27,9 +26,6 @@ struct Hypothesis {
 
 namespace detail {
 
-/// What one step says of one row: ln softmax(logits), in f64.
-std::vector<double> log_probabilities(const Tensor& logits, Index row);
-
 /// The search itself, without the network: which rows of the last step go on, with which tokens.
 class Beams {
  public:
@@ -51,8 +47,7 @@ class Beams {
     Index source = 0, origin = 0;
     bool greedy = true;  // every token of it was the most probable one: such a beginning is never dropped
   };
-  void extend_source(Index source, std::span<const Row> rows, Index first_row, const Tensor& logits,
-                     std::vector<Row>& next);
+  void extend_source(std::span<const Row> rows, Index first_row, const Array& log_p, std::vector<Row>& next);
   void finish(Row row, bool stopped);
   double score(const Hypothesis& h) const;
 
@@ -62,15 +57,10 @@ class Beams {
   std::vector<std::vector<Hypothesis>> finished_;  // of each source, the best first
 };
 
-/// Rows of every tensor of a state: the beginnings that go on.
+/// The beginnings that go on.
 template <class State>
 State take_rows(const State& state, const Ids& ids) {
-  return map_fields(state, [&](const Tensor& x) {
-    if (!x.defined()) return x;
-    Shape shape{ids.size()};
-    for (Index axis = 1; axis < x.ndim(); ++axis) shape.append(x.shape()[axis]);
-    return reshape(rows(reshape(x, {x.dim(0), x.size() / std::max<Index>(1, x.dim(0))}), ids), shape);
-  });
+  return map_fields(state, [&](const Tensor& x) { return x.defined() ? index_select(x, ids, 0) : x; });
 }
 
 }  // namespace detail

@@ -7,11 +7,11 @@ EncoderDecoder::EncoderDecoder(const Scope& p, Index source_vocabulary, Index ta
     : source_(p / "source", source_vocabulary, options.embed),
       target_(p / "target", target_vocabulary, options.embed),
       encoder_(std::move(encoder)),
-      decoder_{decoder(p / "decoder", options.embed + encoder_.size()), {}},
+      decoder_(decoder(p / "decoder", options.embed + encoder_.size()), encoder_.size()),
       dropout_(p, options.dropout),
-      head_(p / "head", decoder_.size() + encoder_.size(), target_vocabulary) {
+      head_(p / "head", decoder_.size(), target_vocabulary) {
   if (options.attention) {
-    decoder_.attention.emplace(p / "attention", *options.attention, decoder_.size(), encoder_.size());
+    decoder_.attention.emplace(p / "attention", *options.attention, decoder_.cell.size(), encoder_.size());
   }
   each_field(decoder_.cell.zero_state(1), [&](const Tensor& x) {
     bridge_.emplace_back(p / fmt::format("bridge{}", bridge_.size()), encoder_.size(), x.dim(-1));
@@ -26,14 +26,7 @@ EncoderDecoder::State EncoderDecoder::start(const Ids& source, const std::vector
   AnyLayer::State inner = map_fields(decoder_.cell.zero_state(source.dim(1)),
                                      [&](const Tensor&) { return tanh(bridge_[field++](summary)); });
   if (!decoder_.attention) return {std::move(inner), summary, {}};
-  const Tensor nothing = Tensor::zeros(summary.shape(), summary.dtype());
-  return {std::move(inner), nothing, decoder_.attention->memory(scanned.outputs, lengths)};
-}
-
-EncoderDecoder::State EncoderDecoder::Decoder::step(const Tensor& x, const State& s) const {
-  AnyLayer::State inner = cell.step(concat({x, s.context}), s.inner);
-  Tensor context = attention ? (*attention)(cell.output(inner), s.memory).context : s.context;
-  return {std::move(inner), std::move(context), s.memory};
+  return decoder_.start(std::move(inner), decoder_.attention->memory(scanned.outputs, lengths));
 }
 
 Tensor EncoderDecoder::operator()(const State& start, const Ids& inputs) const {

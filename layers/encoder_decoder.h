@@ -29,12 +29,9 @@ class EncoderDecoder {
   EncoderDecoder(const Scope& p, Index source_vocabulary, Index target_vocabulary, AnyLayer encoder,
                  const MakeCell& decoder, const EncoderDecoderOptions& options = {});
 
-  /// What the decoder carries from token to token: its cell's state, what it attends to and has attended to.
-  struct State {
-    AnyLayer::State inner;
-    Tensor context;  // [B, V]
-    Memory memory;   // undefined without attention
-  };
+  /// What the decoder carries from token to token: its cell's state, what it has attended to, and what it attends to
+  /// (undefined without attention).
+  using State = AttentionCell<AnyLayer>::State;
 
   /// Reads the source: ids [S, B] with their lengths [B] (none: all have S steps).
   State start(const Ids& source, const std::vector<Index>& lengths = {}) const;
@@ -57,21 +54,9 @@ class EncoderDecoder {
   Array attention_weights(const Ids& source, const std::vector<Id>& target, Id first) const;
 
  private:
-  /// The decoder as a cell over embedded tokens.
-  struct Decoder {
-    using State = EncoderDecoder::State;
-    AnyLayer cell;
-    std::optional<Attention> attention;
-
-    Index size() const { return cell.size(); }
-    Tensor output(const State& s) const { return concat({cell.output(s.inner), s.context}); }
-    State zero_state(Index batch) const { return {cell.zero_state(batch), {}, {}}; }
-    State step(const Tensor& x, const State& s) const;
-  };
-
   Embedding source_, target_;
   AnyLayer encoder_;
-  Decoder decoder_;
+  AttentionCell<AnyLayer> decoder_;
   std::vector<Linear> bridge_;
   Dropout dropout_;
   Linear head_;

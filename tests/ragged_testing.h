@@ -45,12 +45,11 @@ inline Array with_padding(const Array& xs, const std::vector<Index>& lengths, do
   return padded;
 }
 
-/// A batch of ragged sequences equals the sequences scanned one by one, in values and gradients, to 1e-12.
-template <class L>
-void check_batch_equals_sequences(const L& layer, const Params& params, Index in, Index steps,
-                                  const ScanOptions& options) {
-  const std::vector<Index>& lengths = options.lengths;
-  const Index batch = lengths.size();
+/// The sequences of a batch scanned one by one give what its scan gives, values and gradients, to 1e-12.
+/// `scan_one(xs, state, b)` scans sequence b of the batch, and gives its outputs in all places, [T, 1, H].
+template <class L, class ScanOne>
+void check_equals_one_by_one(const L& layer, const Params& params, Index in, Index steps, Index batch,
+                             const ScanOptions& options, ScanOne scan_one) {
   const Array xs = random_array({steps, batch, in}, 5);
   const auto start = random_state(layer.zero_state(batch), 6);
   const Pass together = forward_and_backward(layer, params, xs, start, options);
@@ -62,10 +61,8 @@ void check_batch_equals_sequences(const L& layer, const Params& params, Index in
   std::vector<std::vector<Tensor>> last(tensors_of(state).size());
   for (Index b = 0; b < batch; ++b) {
     const auto one =
-        scan(layer, slice(slice(x, 1, b, b + 1), 0, 0, lengths[b]),
-             map_fields(state, [&](const Tensor& t) { return slice(t, 0, b, b + 1); }), {.reverse = options.reverse});
-    const Index missing = steps - lengths[b], width = one.outputs.dim(2);
-    outputs.push_back(missing == 0 ? one.outputs : concat({one.outputs, Tensor::zeros({missing, 1, width}, f64)}, 0));
+        scan_one(slice(x, 1, b, b + 1), map_fields(state, [&](const Tensor& t) { return slice(t, 0, b, b + 1); }), b);
+    outputs.push_back(one.outputs);
     Index field = 0;
     each_field(one.last, [&](const Tensor& t) { last[field++].push_back(t); });
   }
@@ -73,6 +70,7 @@ void check_batch_equals_sequences(const L& layer, const Params& params, Index in
   for (const auto& field : last) joined.push_back(concat(field, 0));
   const Scanned<std::vector<Tensor>> apart{concat(outputs, 1), joined};
   CHECK(distance(apart.outputs.value(), together.values[0]) <= 1e-12);
+  REQUIRE(joined.size() + 1 == together.values.size());
   for (Index k = 0; k < joined.size(); ++k) CHECK(distance(joined[k].value(), together.values[k + 1]) <= 1e-12);
 
   const Grads grads = tape.backward(random_sum(apart, 7));
@@ -84,6 +82,19 @@ void check_batch_equals_sequences(const L& layer, const Params& params, Index in
     CAPTURE(k);
     CHECK(distance(gradients[k], together.gradients[k]) <= 1e-12);
   }
+}
+
+template <class L>
+void check_batch_equals_sequences(const L& layer, const Params& params, Index in, Index steps,
+                                  const ScanOptions& options) {
+  const std::vector<Index>& lengths = options.lengths;
+  const auto scan_one = [&](const Tensor& xs, const auto& state, Index b) {
+    auto one = scan(layer, slice(xs, 0, 0, lengths[b]), state, {.reverse = options.reverse});
+    const Index missing = steps - lengths[b], width = one.outputs.dim(2);
+    if (missing > 0) one.outputs = concat({one.outputs, Tensor::zeros({missing, 1, width}, f64)}, 0);
+    return one;
+  };
+  check_equals_one_by_one(layer, params, in, steps, lengths.size(), options, scan_one);
 }
 
 /// NaN and 1e30 in padding change no bit of any value or gradient, and padding gets a gradient of zero.

@@ -171,12 +171,14 @@ TEST_CASE("anomaly: NaN in padding, which nobody reads, is none") {
     Array xs = random_array({4, 2, 3}, 1);
     for (Index i = 0; i < 3; ++i) xs.set_flat(3 * 6 + i, i == 0 ? infinity : not_a_number);  // step 3 of sequence 0
     for (const bool reverse : {false, true}) {
-      CHECK_NOTHROW([&] {
-        const Anomaly guard;
+      const auto gradient = [&](const Array& input) {
         Tape tape;
-        const Tensor watched = tape.watch(xs);
-        tape.backward(sum(scan(cell, watched, {.lengths = {3, 4}, .reverse = reverse}).outputs));
-      }());
+        const Tensor watched = tape.watch(input);
+        return tape.backward(sum(scan(cell, watched, {.lengths = {3, 4}, .reverse = reverse}).outputs))[watched];
+      };
+      const Array unguarded = gradient(xs);
+      const Anomaly guard;
+      CHECK(same_bits(gradient(xs), unguarded));
     }
     CHECK(anomaly_in([&] { scan(cell, xs, {.lengths = {4, 4}}); }) != "nothing was thrown");  // it is read now
   });
@@ -264,7 +266,7 @@ TEST_CASE("anomaly: thrown once, at the latest when the guard ends, and never ov
   {
     Anomaly guard;
     CHECK_THROWS_AS(log(zero_tensor).item(), AnomalyError);
-    CHECK_NOTHROW((zero_tensor + 1.0).item());
+    CHECK((zero_tensor + 1.0).item() == 1);
   }
   CHECK_THROWS_WITH_AS(
       [&] {
@@ -273,7 +275,7 @@ TEST_CASE("anomaly: thrown once, at the latest when the guard ends, and never ov
         throw std::runtime_error("another");
       }(),
       "another", std::runtime_error);
-  CHECK_NOTHROW(log(zero_tensor).item());  // no guard is left behind
+  CHECK(log(zero_tensor).item() == -infinity);  // no guard is left behind
   CHECK(detail::observers == nullptr);
 }
 

@@ -113,10 +113,10 @@ TEST_CASE("attention: what lies beyond a sequence's length changes no bit") {
 
 TEST_CASE("attention: a decoder that attends is a cell") {
   Params params(1, f64);
-  const AttentionCell<Lstm> cell{Lstm(params / "cell", 2 + width, query_width),
-                                 Attention(params / "attention", Score::additive, query_width, width, inner)};
+  const AttentionCell<Lstm> cell(Lstm(params / "cell", 2 + width, query_width),
+                                 Attention(params / "attention", Score::additive, query_width, width, inner));
   const Tensor memory = random_array({steps, batch, width}, 2), xs = random_array({4, batch, 2}, 3);
-  const auto start = cell.start(cell.cell.zero_state(batch), cell.attention.memory(memory, ragged));
+  const auto start = cell.start(cell.cell.zero_state(batch), cell.attention->memory(memory, ragged));
   const auto scanned = scan(cell, xs, start);
   auto state = start;
   for (Index t = 0; t < 4; ++t) {
@@ -124,7 +124,7 @@ TEST_CASE("attention: a decoder that attends is a cell") {
     CHECK(same_bits(output(cell, state), at(scanned.outputs, t)));
   }
   const GradcheckReport report = check_model(params, [&] {
-    return scan(cell, xs, cell.start(cell.cell.zero_state(batch), cell.attention.memory(memory, ragged))).outputs;
+    return scan(cell, xs, cell.start(cell.cell.zero_state(batch), cell.attention->memory(memory, ragged))).outputs;
   });
   CHECK(report.rows.size() == params.size());
   CHECK_MESSAGE(report.passed(), report.str());

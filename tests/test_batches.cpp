@@ -165,3 +165,24 @@ TEST_CASE("bucketed: wrong calls") {
   CHECK_THROWS_WITH_AS(bucketed({}, {}), "bucketed: no sequences", UsageError);
   CHECK_THROWS_WITH_AS(bucketed({{1}}, {0}, {.batch = 0}), "bucketed: a batch of 0 sequences", UsageError);
 }
+
+TEST_CASE("by_length is bucketed without labels and targets") {
+  const std::vector<std::vector<Id>> sequences{{1}, {2, 3}, {4, 5, 6}, {7, 8}, {9}};
+  const auto with = bucketed(sequences, {0, 1, 2, 3, 4}, {.batch = 2, .seed = 5}),
+             without = by_length(sequences, {.batch = 2, .seed = 5});
+  REQUIRE(with.size() == without.size());
+  for (Index k = 0; k < with.size(); ++k) {
+    CHECK(with[k].ids == without[k].ids);
+    CHECK(with[k].rows == without[k].rows);
+    CHECK(without[k].targets.size() == 0);
+  }
+}
+
+TEST_CASE("next_tokens: inputs begin with the first token, targets end with the stop") {
+  const Batch batch = next_tokens({{5, 6}, {}, {7}}, {1, 2, 3}, 0);
+  CHECK(batch.ids == Ids({1, 2, 3, 5, 0, 7, 6, 0, 0}, 3, 3));
+  CHECK(batch.targets == Ids({5, 0, 7, 6, 0, 0, 0, 0, 0}, 3, 3));
+  CHECK(batch.lengths == std::vector<Index>{3, 1, 2});
+  CHECK_THROWS_WITH(next_tokens({{1}}, {}, 0), "next_tokens: 0 first tokens for 1 sequences");
+  CHECK(joined({{5, 6}, {}, {7}}, 0) == std::vector<Id>{5, 6, 0, 0, 7, 0});
+}

@@ -47,7 +47,12 @@ struct Chain {
     return {logits, {s.source, last}};
   }
   std::vector<double> log_p(Index source, Id before, Id last) const {
-    return detail::log_probabilities(Tensor(table.reshaped({table.rows(), classes})), row(source, before, last));
+    const auto z = [&](Index c) { return table.flat(row(source, before, last) * classes + c); };
+    std::vector<double> p;
+    double total = 0;
+    for (Index c = 0; c < classes; ++c) total += std::exp(z(c));
+    for (Index c = 0; c < classes; ++c) p.push_back(z(c) - std::log(total));
+    return p;
   }
 };
 

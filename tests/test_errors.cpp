@@ -1,27 +1,10 @@
 // Wrong calls and what they say: the op, both shapes or dtypes by name, and the rule.
-#include <doctest/doctest.h>
-
-#include <functional>
-
 #include <unroll/core/gradcheck.h>
 
+#include "wrong_calls.h"
+
 using namespace unroll;
-
-namespace {
-
-struct WrongCall {
-  std::function<void()> call;
-  std::string message;
-};
-
-template <class E>
-void check_messages(const std::vector<WrongCall>& calls) {
-  for (const auto& [call, message] : calls) CHECK_THROWS_WITH_AS(call(), message.c_str(), E);
-}
-
-Tensor zeros(const Shape& shape, Dtype dtype = f32) { return Tensor::zeros(shape, dtype); }
-
-}  // namespace
+using namespace unroll::testing;
 
 TEST_CASE("errors: shapes that do not fit") {
   const std::string rule = "; each axis, from the last, must agree or be 1";

@@ -1,27 +1,10 @@
 // Wrong calls of the losses and what they say.
-#include <doctest/doctest.h>
-
-#include <functional>
-
 #include <unroll/core/ops.h>
 
+#include "wrong_calls.h"
+
 using namespace unroll;
-
-namespace {
-
-struct WrongCall {
-  std::function<void()> call;
-  std::string message;
-};
-
-template <class E>
-void check_messages(const std::vector<WrongCall>& calls) {
-  for (const auto& [call, message] : calls) CHECK_THROWS_WITH_AS(call(), message.c_str(), E);
-}
-
-Tensor zeros(const Shape& shape, Dtype dtype = f32) { return Tensor::zeros(shape, dtype); }
-
-}  // namespace
+using namespace unroll::testing;
 
 TEST_CASE("errors: losses of classes") {
   const Ids two{0, 1};

@@ -127,37 +127,15 @@ void check_equals_what_is_read(const L& layer, const Params& params, const ScanO
   if constexpr (requires { layer.backward; }) {
     if (options.repeat_outputs) return;  // each half repeats in its own direction, unlike `spread_out`
   }
-  const Array xs = random_array({steps, batch, in}, 5);
-  const auto start = random_state(layer.zero_state(batch), 6);
-  const Pass together = forward_and_backward(layer, params, xs, start, options);
-  Tape tape;
-  const Tensor x = tape.watch(Tensor(xs));
-  const auto state = map_fields(start, [&](const Tensor& t) { return tape.watch(t); });
-  std::vector<Tensor> outputs;
-  std::vector<std::vector<Tensor>> last(tensors_of(state).size());
-  for (Index b = 0; b < batch; ++b) {
+  const auto scan_one = [&](const Tensor& xs, const auto& state, Index b) {
     const auto read = read_by(options, b);
-    const auto own = map_fields(state, [&](const Tensor& t) { return slice(t, 0, b, b + 1); });
     std::vector<Tensor> pieces;
-    for (const Index t : read) pieces.push_back(slice(slice(x, 1, b, b + 1), 0, t, t + 1));
-    const auto one = scan(layer, concat(pieces, 0), own, {.reverse = options.reverse});
-    outputs.push_back(spread_out(one.outputs, read, options));
-    Index field = 0;
-    each_field(one.last, [&](const Tensor& t) { last[field++].push_back(t); });
-  }
-  std::vector<Tensor> joined;
-  for (const auto& field : last) joined.push_back(concat(field, 0));
-  const Scanned<std::vector<Tensor>> apart{concat(outputs, 1), joined};
-  CHECK(distance(apart.outputs.value(), together.values[0]) <= 1e-12);
-  for (Index k = 0; k < joined.size(); ++k) CHECK(distance(joined[k].value(), together.values[k + 1]) <= 1e-12);
-  const Grads grads = tape.backward(random_sum(apart, 7));
-  std::vector<Array> gradients{grads[x]};
-  each_field(state, [&](const Tensor& t) { gradients.push_back(grads[t]); });
-  append_gradients(gradients, params, grads);
-  for (Index k = 0; k < gradients.size(); ++k) {
-    CAPTURE(k);
-    CHECK(distance(gradients[k], together.gradients[k]) <= 1e-12);
-  }
+    for (const Index t : read) pieces.push_back(slice(xs, 0, t, t + 1));
+    auto one = scan(layer, concat(pieces, 0), state, {.reverse = options.reverse});
+    one.outputs = spread_out(one.outputs, read, options);
+    return one;
+  };
+  check_equals_one_by_one(layer, params, in, steps, batch, options, scan_one);
 }
 
 }  // namespace
