@@ -180,7 +180,8 @@ int train(const Settings& s) {
   Table table({"held-out words", "accuracy", "of unknown words"});
   const auto row = [&](const std::string& name, const std::vector<std::vector<Id>>& tags) {
     const Accuracy a = accuracy_of(tags, test, unk);
-    table.row({name, fmt::format("{:.4f}", a.all), fmt::format("{:.4f}", a.unknown)});
+    table.row({name, fmt::format("{:.4f}", a.all),
+               std::isnan(a.unknown) ? "there are none" : fmt::format("{:.4f}", a.unknown)});
   };
   row("each word's most frequent tag", baseline);
   row(bold(fmt::format("bidirectional {}, words and letters", model.cell)), chosen);
@@ -201,7 +202,8 @@ int use(const Settings& s) {
     require<UsageError>(!words.empty(), "--tag: the text is empty");
     const Encoded sentence(model.v, {{words, {}}});
     std::string line_of_words, line_of_tags;
-    for (Index t = 0; const Id tag : model.tags(sentence)[0]) {
+    const std::vector<Id> tags = model.tags(sentence)[0];
+    for (Index t = 0; const Id tag : tags) {
       const std::string& name = model.v.tags.token(tag);
       const Index width = std::max(display_width(words[t]), display_width(name)) + 1;
       line_of_words += pad_right(words[t++], width);

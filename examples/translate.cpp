@@ -53,12 +53,14 @@ struct Model {
 
   void build() {
     const std::map<std::string, std::optional<Score>> scores{
-        {"additive", Score::additive}, {"general", Score::general}, {"none", {}}};
+        {"additive", Score::additive}, {"general", Score::general}, {"dot", Score::dot}, {"none", {}}};
     const auto found = scores.find(score);
     require<FileError>(found != scores.end(), "there is no attention '{}'", score);
+    // The dot product needs a decoder as wide as both directions of the encoder.
+    const Index width = found->second == Score::dot ? 2 * hidden : hidden;
     network.emplace(
         params, source.size(), target.size(), make_bidirectional(cell, Scope(params) / "encoder", embed, hidden),
-        [&](const Scope& p, Index in) { return make_cell(cell, p, in, hidden); },
+        [&](const Scope& p, Index in) { return make_cell(cell, p, in, width); },
         EncoderDecoderOptions{.embed = embed, .attention = found->second, .dropout = dropout});
   }
   void save(const std::string& path) const {
@@ -293,7 +295,7 @@ int main(int argc, char** argv) {
   app.add_option("--level", s.level, "Tokens are characters or words; auto: words where a TAB separates the pairs.")
       ->check(CLI::IsMember({"auto", "char", "word"}));
   app.add_option("--attention", s.score, "How the decoder attends; none: it sees the encoder's last output.")
-      ->check(CLI::IsMember({"additive", "general", "none"}));
+      ->check(CLI::IsMember({"additive", "general", "dot", "none"}));
   add_number(app, "--beam", s.beam, 1, 100, "Beginnings kept while decoding.");
   add_number(app, "--n-best", s.n_best, 1, 100, "Translations shown by --translate, at most --beam.");
   add_number(app, "--length-penalty", s.length_penalty, 0, 10, "Above 0 longer translations gain (Wu et al. 2016).");

@@ -39,7 +39,7 @@ FIGURES = {
     "chorales": ("music", ["--data", "{data}/music/jsb.train.txt", "--valid", "{data}/music/jsb.valid.txt"],
                  lambda t: last_cell("lstm", t), "<=", 8.6, "JSB chorales, validation, nats a frame"),
     "nottingham": ("music", ["--data", "{data}/music/nottingham.train.txt", "--valid",
-                             "{data}/music/nottingham.valid.txt", "--epochs", "30"],
+                             "{data}/music/nottingham.valid.txt", "--epochs", "60", "--dropout", "0.2"],
                    lambda t: last_cell("lstm", t), "<=", 3.5, "Nottingham, validation, nats a frame"),
     "adding": ("vanishing", ["--task", "adding", "--cell", "gru", "--data", "{data}/adding/test.T100.tsv"],
                lambda t: last_cell("gru", t), "<=", 0.001, "adding problem over 100 steps, GRU, squared error"),
