@@ -208,7 +208,7 @@ int train(const Settings& s) {
   }
   AdamW adam({.rate = s.rate, .weight_decay = 0.01, .decay_matrices_only = true});
   const Index each = (corpus.train.size() + s.batch - 1) / s.batch;
-  const Index passes = s.epochs > 0 ? s.epochs : std::clamp<Index>(1500 / each, 6, 100), steps = passes * each;
+  const Index passes = s.epochs > 0 ? s.epochs : std::clamp<Index>(1500 / each, 20, 100), steps = passes * each;
   const CosineRate rate{s.rate, 0.02 * s.rate, steps, std::min<Index>(50, steps / 2)};
   Progress progress(steps, s.common.quiet);
   std::vector<double> epochs, nats;
@@ -306,7 +306,7 @@ int main(int argc, char** argv) {
   add_number(app, "--temperature", s.temperature, 0, 1e6, "Below 1 names are more probable, above 1 less.");
   add_number(app, "--embed", s.embed, 1, 1e5, "Numbers that stand for a character.");
   add_number(app, "--hidden", s.hidden, 1, 1e5, "Units of a cell.");
-  add_number(app, "--epochs", s.epochs, 0, 1e5, "Passes over the names (0: about 1,500 steps in all).");
+  add_number(app, "--epochs", s.epochs, 0, 1e5, "Passes over the names (0: 20, and more of few names).");
   add_number(app, "--batch", s.batch, 1, 1e5, "Names in a step.");
   add_number(app, "--rate", s.rate, 1e-9, 10, "AdamW's highest rate; it falls along a cosine to 2 %.");
   add_number(app, "--dropout", s.dropout, 0, 0.99, "Of the outputs before the last product.");
