@@ -128,8 +128,8 @@ void gradients(const Settings& s) {
   const Index longest = s.length / 2, updates = s.updates > 0 ? s.updates : 600;
   Random example(7);
   fmt::print("{}\n  {}\n", bold("Agreement"), sentence(agreement(6, 1, example), 0));
-  fmt::print("  was or were? Up to {} words lie between; each network sees {} batches of 32, with {} seeds.\n\n",
-             longest, updates, s.seeds);
+  fmt::print("  was or were? Up to {} words lie between; each network sees {} batches of 32; seeds: {}.\n\n", longest,
+             updates, s.seeds);
   Plot norms("How the answer depends on the states before", "steps before the end", "norm for the state",
              AxisScale::logarithmic);
   Plot accuracies("Agreement", "words between", "right answers");
@@ -141,10 +141,11 @@ void gradients(const Settings& s) {
   head[0] = "words between";
   Table by_distance(head);
   for (const std::string& cell : s.cells) {
-    std::vector<double> logs_at_start(longest + 3, 0), logs_after = logs_at_start, right(distances.size(), 0), steps;
+    std::vector<double> logs_at_start, logs_after, right(distances.size(), 0), steps;
     for (std::uint64_t seed = s.common.seed; seed < s.common.seed + s.seeds; ++seed) {
       const Found found = learn_agreement(s, cell, seed, longest, updates, distances);
       const double share = 1 / static_cast<double>(s.seeds);
+      logs_at_start.resize(found.start.size()), logs_after.resize(found.after.size());
       for (Index k = 0; k < found.start.size(); ++k) {  // 1e-45 is the smallest number of f32
         logs_at_start[k] += share * std::log(std::max(found.start[k], 1e-45));
         logs_after[k] += share * std::log(std::max(found.after[k], 1e-45));
