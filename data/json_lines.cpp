@@ -1,69 +1,119 @@
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <unordered_set>
 
 #include <unroll/core/error.h>
 #include <unroll/data/collector.h>
-#include <unroll/data/json_cursor.h>
 #include <unroll/data/labelled.h>
 #include <unroll/data/text.h>
 
 namespace unroll {
 namespace {
 
-/// The spelling of a string, a whole number or a truth value.
-std::string label_at(JsonCursor& cursor, const std::string& key) {
-  constexpr std::string_view expected = "a string, a whole number, true or false";
-  const Index begin = cursor.byte();
-  const std::string_view kind = cursor.kind();
-  if (kind == "a string") return cursor.string();
-  const std::string_view written = cursor.value();
-  if (kind == "a number" && written.find_first_of(".eE") != std::string_view::npos)
-    cursor.fail_at(begin, fmt::format("'{}' is {}, expected {}", key, excerpt(written), expected));
-  if (kind != "a number" && kind != "a truth value")
-    cursor.fail_at(begin, fmt::format("'{}' is {}, expected {}", key, kind, expected));
-  return std::string(written);
+using nlohmann::json;
+
+/// What the parser says, "[…] parse error at line 1, column 5: syntax error …; last read: '…'; expected …", without the
+/// place in the line's JSON and without what was read, which may be long and end inside of a character.
+std::string reason(std::string_view what) {
+  what.remove_prefix(what.find("] ") + 2);
+  if (const auto column = what.find(", column "); column != what.npos) what.remove_prefix(what.find(": ", column) + 2);
+  const auto read = what.find("; last read: ");
+  if (read == what.npos) return std::string(what);
+  const auto expected = what.rfind("; expected ");
+  return std::string(what.substr(0, read)) +
+         std::string(expected != what.npos && expected > read ? what.substr(expected) : "");
 }
 
-std::string text_at(JsonCursor& cursor, const std::string& key) {
-  const std::string_view kind = cursor.kind();
-  const Index begin = cursor.byte();
-  if (kind != "a string") {
-    cursor.value();
-    cursor.fail_at(begin, fmt::format("'{}' is {}, expected a string", key, kind));
-  }
-  return cursor.string();
-}
+/// Takes text and label from the events of one object; the other values pass unbuilt, whatever their depth.
+class LabelledObject : public nlohmann::json_sax<json> {
+ public:
+  LabelledObject(std::string_view line, std::string where, const JsonLinesOptions& options)
+      : line_(line), where_(std::move(where)), options_(options) {}
 
-Labelled object_of(JsonCursor& cursor, const JsonLinesOptions& options) {
-  Labelled row;
-  std::unordered_set<std::string> keys;
-  const Index begin = cursor.byte();
-  if (!cursor.take('{')) cursor.fail_expecting("an object, '{'");
-  while (cursor.peek() != '}') {
-    const Index key_begin = cursor.byte();
-    const std::string key = cursor.key();
-    if (!keys.insert(key).second) cursor.fail_at(key_begin, fmt::format("the key '{}' stands twice", excerpt(key)));
-    if (key == options.text) {
-      row.text = text_at(cursor, key);
-    } else if (key == options.label && !key.empty()) {
-      row.label = label_at(cursor, key);
-    } else {
-      cursor.value();
+  Labelled take() {
+    for (const std::string* key : {&options_.text, &options_.label}) {
+      if (!key->empty() && !keys_.contains(*key)) fail(fmt::format("no key '{}' in the object", *key));
     }
-    if (!cursor.take(',')) {
-      if (cursor.peek() != '}') cursor.fail_expecting("',' or '}'");
-    } else if (cursor.peek() == '}') {
-      cursor.fail_expecting("a key in quotes");
+    return std::move(row_);
+  }
+
+  bool null() override { return other("null"); }
+  bool boolean(bool value) override { return label(value ? "true" : "false", "a truth value"); }
+  bool number_integer(number_integer_t value) override { return label(fmt::to_string(value), "a number"); }
+  bool number_unsigned(number_unsigned_t value) override { return label(fmt::to_string(value), "a number"); }
+  bool number_float(number_float_t, const string_t& written) override { return other(excerpt(written)); }
+  bool string(string_t& value) override {
+    if (awaited_ == &options_.text) {
+      row_.text = std::move(value);
+      awaited_ = nullptr;
+      return true;
     }
+    return label(value, "a string");
   }
-  cursor.take('}');
-  if (!cursor.at_end()) cursor.fail_expecting("the end behind the object");
-  for (const std::string* key : {&options.text, &options.label}) {
-    if (!key->empty() && !keys.contains(*key)) cursor.fail_at(begin, fmt::format("no key '{}' in the object", *key));
+  bool binary(binary_t&) override { return true; }  // not in JSON
+
+  bool start_object(std::size_t) override {
+    if (depth_ > 0) other("an object");
+    ++depth_;
+    return true;
   }
-  return row;
-}
+  bool start_array(std::size_t) override {
+    other("a list");
+    ++depth_;
+    return true;
+  }
+  bool end_object() override { return leave(); }
+  bool end_array() override { return leave(); }
+
+  bool key(string_t& name) override {
+    if (depth_ > 1) return true;
+    if (!keys_.insert(name).second) fail(fmt::format("the key '{}' stands twice", excerpt(name)));
+    awaited_ = name == options_.text                     ? &options_.text
+               : name == options_.label && !name.empty() ? &options_.label
+                                                         : nullptr;
+    return true;
+  }
+
+  /// `position` counts the bytes that were read, the offending one included.
+  bool parse_error(std::size_t position, const std::string&, const json::exception& error) override {
+    const Index column = 1 + count_characters(line_.substr(0, position - 1));
+    throw FileError(fmt::format("{}, column {}: {}", where_, column, reason(error.what())));
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& message) const { throw FileError(fmt::format("{}: {}", where_, message)); }
+
+  bool leave() {
+    --depth_;
+    return true;
+  }
+
+  /// A value that can be a label, as it is spelt.
+  bool label(std::string written, std::string_view kind) {
+    if (awaited_ != &options_.label) return other(kind);
+    row_.label = std::move(written);
+    awaited_ = nullptr;
+    return true;
+  }
+
+  /// A value that nobody asked for.
+  bool other(std::string_view kind) {
+    if (depth_ == 0) fail(fmt::format("the line is {}, expected an object", kind));
+    if (awaited_ == &options_.text) fail(fmt::format("'{}' is {}, expected a string", *awaited_, kind));
+    if (awaited_ == &options_.label)
+      fail(fmt::format("'{}' is {}, expected a string, a whole number, true or false", *awaited_, kind));
+    return true;
+  }
+
+  std::string_view line_;
+  std::string where_;
+  const JsonLinesOptions& options_;
+  Labelled row_;
+  std::unordered_set<std::string> keys_;
+  const std::string* awaited_ = nullptr;  // the key whose value comes next, of those asked for
+  std::size_t depth_ = 0;
+};
 
 }  // namespace
 
@@ -76,11 +126,9 @@ std::vector<Labelled> read_json_lines(const std::filesystem::path& path, const J
   Collector collector(name, options.labels);
   const std::string text = read_text(path);
   const Index blank_lines = for_each_line(text, [&](std::string_view content, Index line) {
-    JsonCursor cursor(content, [&](Index byte, const std::string& message) {
-      throw FileError(fmt::format("{}, line {}, column {}: {}", name, line,
-                                  1 + count_characters(content.substr(0, byte)), message));
-    });
-    Labelled row = object_of(cursor, options);
+    LabelledObject object(content, fmt::format("{}, line {}", name, line), options);
+    json::sax_parse(content.begin(), content.end(), &object);
+    Labelled row = object.take();
     if (options.label.empty()) {
       collector.add_text({}, std::move(row.text), line);
     } else {

@@ -55,9 +55,10 @@ struct JsonLinesOptions {
 /// The labelled texts of a file with one JSON object (RFC 8259) per line, in UTF-8. The text is a string; the label is
 /// a string, a whole number, or true or false, whose spelling is kept (1 and "1" are the same label). Other keys are
 /// skipped, whatever their value. Blank lines are skipped and counted.
-/// Errors: FileError with line, column (in code points) and what was expected for a line that is not one such object, a
-/// key that is missing or of another type, a key that stands twice in the line's object, and half of a surrogate pair;
-/// for a text or label that is blank, a label that may not occur, a file without texts; others as `read_text`.
+/// Errors: FileError with line, column (in code points) and what was expected for a line that is not JSON, and with the
+/// line for one that is no object, a key that is missing, of another type or there twice in the line's object, a number
+/// beyond doubles, a text or label that is blank, a label that may not occur, a file without texts; others as
+/// `read_text`.
 /// UsageError if the two keys are the same, or that of the text is empty.
 std::vector<Labelled> read_json_lines(const std::filesystem::path& path, const JsonLinesOptions& options = {},
                                       ReadReport* report = nullptr);

@@ -20,7 +20,7 @@ ROOMS = {
     "core": (["core/"], [r"xtensor/", r"xtensor-blas/", r"xsimd/", r"cblas\.h$", r"fmt/"]),
     "layers": (["core/", "layers/"], [r"fmt/"]),
     "optim": (["core/", "optim/"], [r"fmt/"]),
-    "data": (["core/ids.h", "core/error.h", "data/"], [r"fmt/", r"utf8proc\.h$", r"md5\.h$"]),
+    "data": (["core/ids.h", "core/error.h", "data/"], [r"fmt/", r"nlohmann/", r"utf8proc\.h$", r"md5\.h$"]),
     "io": (["core/", "io/"], [r"fmt/", r"nlohmann/"]),
     "report": (["core/ids.h", "core/error.h", "report/"], [r"fmt/"]),
     "examples": (["unroll.h", "examples/"], [r"fmt/", r"CLI/"]),

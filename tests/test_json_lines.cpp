@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <string>
 #include <utility>
@@ -69,7 +70,7 @@ TEST_CASE("read_json_lines: escapes") {
 
 TEST_CASE("read_json_lines: what is not asked for may be any value") {
   for (const char* value :
-       {"0", "-0", "12.50", "1e9", "-1.5E-3", "1e+999", "true", "false", "null", "\"\"", "\"]}\"", "[]", "{}", "[ ]",
+       {"0", "-0", "12.50", "1e9", "-1.5E-3", "1e-999", "true", "false", "null", "\"\"", "\"]}\"", "[]", "{}", "[ ]",
         "{ }", "[1, [2, {\"a\": [], \"b\": {}}], \"c\"]", "{\"a\": {\"a\": [{}, []]}, \"b\" : 1}"}) {
     CAPTURE(value);
     CHECK(complaint_of_value(value) == "nothing was thrown");
@@ -78,62 +79,59 @@ TEST_CASE("read_json_lines: what is not asked for may be any value") {
   CHECK(complaint_of_value(deep) == "nothing was thrown");
 }
 
-TEST_CASE("read_json_lines: errors with line, column and what was expected") {
-  // The cut comes on line 2.
-  CHECK(complaint("{\"text\": \"a\", \"label\": \"b\"}\n{\"text\": \"é") ==
-        "FILE, line 2, column 12: expected the string's closing quote, found the end");
-  CHECK(complaint("{\"text\": \"a\", \"label\": \"b\"") == "column 27: expected ',' or '}', found the end");
-  CHECK(complaint("{\"text\": \"a\", ") == "column 15: expected a key in quotes, found the end");
-  CHECK(complaint("{\"text\"") == "column 8: expected ':' behind a key, found the end");
-  CHECK(complaint("[\"a\"]") == "column 1: expected an object, '{', found '['");
-  CHECK(complaint("\"a\"") == "column 1: expected an object, '{', found '\"'");
-  CHECK(complaint("text") == "column 1: expected an object, '{', found 't'");
-  CHECK(complaint("{text: 1}") == "column 2: expected a key in quotes, found 't'");
-  CHECK(complaint("{\"text\" \"a\"}") == "column 9: expected ':' behind a key, found '\"'");
-  CHECK(complaint("{\"é\": 1 \"text\": \"a\"}") == "column 9: expected ',' or '}', found '\"'");
-  CHECK(complaint("{\"text\": \"a\", \"label\": \"b\",}") == "column 28: expected a key in quotes, found '}'");
-  CHECK(complaint("{\"text\": \"a\", \"label\": \"b\"} é") ==
-        "column 29: expected the end behind the object, found 'é'");
+TEST_CASE("read_json_lines: errors of JSON with line, column and what was expected") {
+  // The cut comes on line 2. Behind the column stands what nlohmann's parser says, which may change with its version.
+  CHECK(complaint("{\"text\": \"a\", \"label\": \"b\"}\n{\"text\": \"é")
+            .starts_with("FILE, line 2, column 12: syntax error while parsing value - invalid string"));
+  const std::vector<std::pair<std::string, int>> columns{
+      {"{\"text\": \"a\", \"label\": \"b\"", 27},
+      {"{\"text\": \"a\", ", 15},
+      {"{\"text\"", 8},
+      {"{text: 1}", 3},
+      {"{\"text\" \"a\"}", 11},
+      {"{\"é\": 1 \"text\": \"a\"}", 14},
+      {"{\"text\": \"a\", \"label\": \"b\",}", 28},
+      {"{\"text\": \"a\", \"label\": \"b\"} é", 29},
+      {R"({"text": "a\ud83dz", "label": 1})", 18},
+      {R"({"text": "\ud83d\u0041", "label": 1})", 22},
+      {R"({"text": "\ude00\ud83d", "label": 1})", 16},
+      {R"({"text": "\u12x4", "label": 1})", 15},
+      {R"({"text": "\q", "label": 1})", 12},
+      {"{\"text\": \"a\tb\", \"label\": 1}", 12},
+  };
+  for (const auto& [bytes, column] : columns) {
+    CAPTURE(bytes);
+    const std::string message = complaint(bytes);
+    CAPTURE(message);
+    CHECK(message.starts_with(fmt::format("column {}: syntax error while parsing ", column)));
+    CHECK_FALSE(message.ends_with(" "));
+    CHECK(message.find("last read") == std::string::npos);
+  }
+  for (const char* value : {"01", "1.", "-", "1e", "+1", "nul", "NaN", "[1 2]", "[1,]", "[1}", "{\"a\":}", "{\"a\":1,}",
+                            "{1:1}", "'a'", "/**/1", "Infinity"}) {
+    CAPTURE(value);
+    CHECK(complaint_of_value(value).find(": syntax error while parsing ") != std::string::npos);
+  }
+  CHECK(complaint_of_value("1e999").find("1e999") != std::string::npos);  // JSON, but no double
+}
 
-  CHECK(complaint("{\"text\": 5, \"label\": \"b\"}") == "column 10: 'text' is a number, expected a string");
-  CHECK(complaint("{\"text\": null, \"label\": \"b\"}") == "column 10: 'text' is null, expected a string");
-  CHECK(complaint("{\"text\": [\"a\"], \"label\": 1}") == "column 10: 'text' is a list, expected a string");
+TEST_CASE("read_json_lines: errors of meaning") {
+  CHECK(complaint("[\"a\"]") == "FILE, line 1: the line is a list, expected an object");
+  CHECK(complaint("\"a\"") == "FILE, line 1: the line is a string, expected an object");
+  CHECK(complaint("5") == "FILE, line 1: the line is a number, expected an object");
+  CHECK(complaint("{\"text\": 5, \"label\": \"b\"}") == "FILE, line 1: 'text' is a number, expected a string");
+  CHECK(complaint("{\"text\": null, \"label\": \"b\"}") == "FILE, line 1: 'text' is null, expected a string");
+  CHECK(complaint("{\"text\": [\"a\"], \"label\": 1}") == "FILE, line 1: 'text' is a list, expected a string");
   CHECK(complaint("{\"label\": {}, \"text\": \"a\"}") ==
-        "column 11: 'label' is an object, expected a string, a whole number, true or false");
+        "FILE, line 1: 'label' is an object, expected a string, a whole number, true or false");
   CHECK(complaint("{\"label\": 1.5, \"text\": \"a\"}") ==
-        "column 11: 'label' is 1.5, expected a string, a whole number, true or false");
-  CHECK(complaint("{\"text\": \"a\", \"score\": 1}") == "column 1: no key 'label' in the object");
-  CHECK(complaint(" {}") == "column 2: no key 'text' in the object");
-  CHECK(complaint("{\"text\": \"a\", \"label\": 1, \"text\": \"b\"}") == "column 27: the key 'text' stands twice");
-  CHECK(complaint("{\"x\": 1, \"\\u0078\": 2}") == "column 10: the key 'x' stands twice");
-
-  CHECK(complaint(R"({"text": "a\ud83dz", "label": 1})") ==
-        "column 12: \\uD83D is the first half of a surrogate pair, expected \\uDC00 to \\uDFFF behind it");
-  CHECK(complaint(R"({"text": "\ud83d\u0041", "label": 1})") ==
-        "column 11: \\uD83D is the first half of a surrogate pair, expected \\uDC00 to \\uDFFF behind it");
-  CHECK(complaint(R"({"text": "\ude00\ud83d", "label": 1})") ==
-        "column 11: \\uDE00 is the second half of a surrogate pair, expected the first before it");
-  CHECK(complaint(R"({"text": "\u12x4", "label": 1})") ==
-        "column 15: expected four hexadecimal digits behind \\u, found 'x'");
-  CHECK(complaint(R"({"text": "\q", "label": 1})") ==
-        "column 12: expected one of \" \\ / b f n r t u behind a backslash, found 'q'");
-  CHECK(complaint("{\"text\": \"a\tb\", \"label\": 1}") ==
-        "column 12: expected control characters of a string to be written as \\u00XX, found 0x09");
-
-  CHECK(complaint_of_value("01") == "column 8: expected no digit behind a leading 0, found '1'");
-  CHECK(complaint_of_value("1.") == "column 9: expected a digit, found ','");
-  CHECK(complaint_of_value("-") == "column 8: expected a digit, found ','");
-  CHECK(complaint_of_value("1e") == "column 9: expected a digit, found ','");
-  CHECK(complaint_of_value("+1") == "column 7: expected a value, found '+'");
-  CHECK(complaint_of_value("nul") == "column 7: expected a value, found 'n'");
-  CHECK(complaint_of_value("NaN") == "column 7: expected a value, found 'N'");
-  CHECK(complaint_of_value("[1 2]") == "column 10: expected ',' or ']', found '2'");
-  CHECK(complaint_of_value("[1,]") == "column 10: expected a value, found ']'");
-  CHECK(complaint_of_value("[1}") == "column 9: expected ',' or ']', found '}'");
-  CHECK(complaint_of_value("{\"a\":}") == "column 12: expected a value, found '}'");
-  CHECK(complaint_of_value("{\"a\":1,}") == "column 14: expected a key in quotes, found '}'");
-  CHECK(complaint_of_value("{1:1}") == "column 8: expected a key in quotes, found '1'");
-
+        "FILE, line 1: 'label' is 1.5, expected a string, a whole number, true or false");
+  CHECK(complaint("{\"label\": 99999999999999999999, \"text\": \"a\"}") ==
+        "FILE, line 1: 'label' is 99999999999999999999, expected a string, a whole number, true or false");
+  CHECK(complaint("{\"text\": \"a\", \"score\": {\"label\": 1}}") == "FILE, line 1: no key 'label' in the object");
+  CHECK(complaint(" {}") == "FILE, line 1: no key 'text' in the object");
+  CHECK(complaint("{\"text\": \"a\", \"label\": 1, \"text\": \"b\"}") == "FILE, line 1: the key 'text' stands twice");
+  CHECK(complaint("{\"x\": 1, \"\\u0078\": 2}") == "FILE, line 1: the key 'x' stands twice");
   CHECK(complaint("{\"text\": \" \", \"label\": 1}") == "FILE, line 1: the text is empty");
   CHECK(complaint("{\"text\": \"a\", \"label\": \"\"}") == "FILE, line 1: the label is empty");
   CHECK(complaint("{\"text\": \"a\", \"label\": 2}", {.labels = {"0", "1"}}) ==
