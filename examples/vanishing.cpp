@@ -98,10 +98,10 @@ struct Found {
 
 Found learn_agreement(const Settings& s, const std::string& cell, std::uint64_t seed, Index longest, Index updates,
                       const std::vector<Index>& distances) {
-  Params params(seed);
+  Params params(seed, f64);  // f32 ends at 1e-45, where an RNN's gradients do not
   const Model model(params, cell, vocabulary.size(), 16, s.hidden, 2);
   params.fill(uniform(1 / std::sqrt(static_cast<double>(s.hidden))));  // all alike: only the cells differ
-  if (cell == "lstm") params["cell.b"].set(parts({0, 1, 0, 0})({4 * s.hidden}, params.random()).to(f32));
+  if (cell == "lstm") params["cell.b"].set(parts({0, 1, 0, 0})({4 * s.hidden}, params.random()));
   Random test(seed + 1);
   const Sentences sample = agreement(longest, 64, test);
   const auto from_the_end = [&] {
@@ -146,9 +146,9 @@ void gradients(const Settings& s) {
       const Found found = learn_agreement(s, cell, seed, longest, updates, distances);
       const double share = 1 / static_cast<double>(s.seeds);
       logs_at_start.resize(found.start.size()), logs_after.resize(found.after.size());
-      for (Index k = 0; k < found.start.size(); ++k) {  // 1e-45 is the smallest number of f32
-        logs_at_start[k] += share * std::log(std::max(found.start[k], 1e-45));
-        logs_after[k] += share * std::log(std::max(found.after[k], 1e-45));
+      for (Index k = 0; k < found.start.size(); ++k) {
+        logs_at_start[k] += share * std::log(std::max(found.start[k], 1e-300));
+        logs_after[k] += share * std::log(std::max(found.after[k], 1e-300));
       }
       for (Index k = 0; k < right.size(); ++k) right[k] += share * found.right[k];
     }

@@ -1,4 +1,8 @@
 // Scans with checkpoints among other uses of the same tensors: gradients are added up in the same order as without.
+#include <thread>
+
+#include <unroll/core/pool.h>
+
 #include "checkpoint_testing.h"
 #include "users_cells.h"
 
@@ -163,4 +167,26 @@ TEST_CASE("checkpointed scan: watched tensors inside, between and after the chun
   const auto plain = run(0);
   CHECK(plain.size() == 3 + steps + 4);
   for (const Index every : intervals()) check_same_bits(run(every), plain);
+}
+
+TEST_CASE("checkpointed scan: 10,000 steps keep less than a tenth of what a whole scan keeps") {
+  // The outputs belong to the caller and are there both times: they are left out of both.
+  constexpr Index length = 10'000, rows = 4, width = 8, units = 32;
+  Params params(1);
+  const Lstm cell(params, width, units);
+  const Array xs = random_array({length, rows, width}, 5).to(f32);
+  const auto bytes = [&](Index every) {
+    const Index before = pool_stats().bytes;
+    std::thread([&] {  // with a pool of its own: nothing that was freed before serves
+      Tape tape;
+      const auto scanned = scan(cell, Tensor(xs), {.checkpoint_every = every});
+      tape.backward(sum(scanned.last.h * scanned.last.h));
+    })
+        .join();
+    return pool_stats().bytes - before - length * rows * units * sizeof(float);
+  };
+  const Index whole = bytes(0), cut = bytes(100);
+  CAPTURE(whole);
+  CAPTURE(cut);
+  CHECK(cut * 10 < whole);
 }
