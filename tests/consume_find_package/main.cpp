@@ -5,6 +5,8 @@
 
 using namespace unroll;
 
+Index parameters_of_a_cell();  // in the other file
+
 int main() {
   Params params(1);
   const Lstm cell(params / "cell", 3, 8);
@@ -20,5 +22,5 @@ int main() {
     loss = error.item();
   }
   std::printf("cross-entropy after 100 steps: %.4f\n", loss);
-  return loss < 0.05 ? 0 : 1;
+  return loss < 0.05 && parameters_of_a_cell() > 0 ? 0 : 1;
 }
