@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     begin = std::min(end + 1, size);
   }
   const std::string_view text = input.substr(std::min(begin + 1, size));
-  const auto pairs = unless_refused<UsageError>([&] { return BytePairs::from_merges(merges); });
+  const auto pairs = unless_refused<UsageError>([&] { return BytePairs::from_merges(merges); }, valid_utf8(input));
   if (pairs) {
     promise(pairs->merges() == merges, "merges are kept as they are");
     if (valid_utf8(text)) check(*pairs, text);

@@ -39,15 +39,16 @@ inline std::filesystem::path file(std::string_view name, std::string_view bytes)
   return folder / name;
 }
 
-/// What f() gives; nothing if it throws one of `Errors`, which says in UTF-8 what is wrong.
+/// What f() gives; nothing if it throws one of `Errors`, which says in UTF-8 what is wrong (unless it quotes the
+/// caller's own strings, which are not UTF-8).
 template <class... Errors, class F>
-std::optional<std::invoke_result_t<F>> unless_refused(F f) {
+std::optional<std::invoke_result_t<F>> unless_refused(F f, bool quotes_utf8 = true) {
   try {
     return f();
   } catch (const Error& error) {
     const std::string_view message = error.what();
     if (!(... || (dynamic_cast<const Errors*>(&error) != nullptr))) end("an error of another kind:", message);
-    promise(!message.empty() && valid_utf8(message), "an error's message is UTF-8");
+    promise(!message.empty() && (!quotes_utf8 || valid_utf8(message)), "an error's message is UTF-8");
   } catch (const std::exception& error) { end("an exception of others:", error.what()); }
   return std::nullopt;
 }
