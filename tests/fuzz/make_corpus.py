@@ -156,7 +156,7 @@ JSON_LINES = {
     "number": "12\n", "cut": '{"text":"a","lab', "after": '{"text":"a","label":"b"} x\n', "surrogate": '{"text":"\\ud800","label":"b"}\n',
     "invalid": b'{"text":"\xff","label":"b"}\n', "deep": '{"text":"a","label":"b","c":' + "[" * 300 + "]" * 300 + "}\n",
     "bom": BOM + b'{"text":"a","label":"b"}\n', "inner_bom": b'{"text":"a","label":"b"}\n' + BOM + b'{"text":"a","label":"b"}\n',
-    "control": '{"text":"a\tb","label":"c"}\n', "no_label": '{"text":"a"}\n{"text":"b"}\n', "unquoted": "{text:'a'}\n",
+    "imitation": b'{"; expected ":' + BOM, "control": '{"text":"a\tb","label":"c"}\n', "no_label": '{"text":"a"}\n{"text":"b"}\n', "unquoted": "{text:'a'}\n",
 }
 VOCAB = {
     **TEXT, "tokens": "<pad>\n<unk>\n<eos>\nthe\nharbour\n", "letters": "a\nb\né\n", "clusters": "e\u0301\n🇳🇴\na\n", "twice": "a\nb\na\n",
