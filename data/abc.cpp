@@ -2,17 +2,20 @@
 
 #include <array>
 #include <cctype>
+#include <charconv>
 #include <map>
 #include <numeric>
 #include <optional>
 
 #include <unroll/core/error.h>
+#include <unroll/data/code_points.h>
 #include <unroll/data/text.h>
 #include <unroll/data/tune.h>
 
 namespace unroll {
 namespace {
 
+constexpr Index longest_note = 9999;  // what to_abc writes of any shorter one has at most four digits
 constexpr std::array<int, 7> natural{9, 11, 0, 2, 4, 5, 7};  // of the letters A … G, in semitones above C
 
 /// One line of ABC, read from left to right.
@@ -32,6 +35,12 @@ struct Cursor {
   }
   [[noreturn]] void fail(const std::string& what) const {
     throw FileError(fmt::format("{}: line {}, column {}: {}", name, line, at + 1, what));
+  }
+  /// What stands here, as errors show it.
+  std::string here() const {
+    const Index bytes = decode_at(text, at).bytes;
+    return bytes > 0 ? std::string(text.substr(at, bytes))
+                     : fmt::format("\\x{:02X}", static_cast<unsigned char>(text[at]));
   }
 };
 
@@ -66,7 +75,7 @@ Key key_of(Cursor in) {
   in.take_while([](char c) { return c == ' '; });
   if (in.done() || in.text.substr(in.at).starts_with("none")) return {};
   const char letter = in.peek();
-  if (letter < 'A' || letter > 'G') in.fail(fmt::format("a key begins with a letter from A to G, not '{}'", letter));
+  if (letter < 'A' || letter > 'G') in.fail(fmt::format("a key begins with a letter from A to G, not '{}'", in.here()));
   ++in.at;
   int shift = 0;
   if (in.take('#')) {
@@ -135,11 +144,11 @@ class Body {
         ++in.at;
         tied_ = true;
       } else if (is_note(c)) {
-        add(note(in));
+        add(in, note(in));
       } else if (std::string_view(" \t).~HLMOPSTuvJR\\`y$").find(c) != std::string_view::npos) {
         ++in.at;
       } else {
-        in.fail(fmt::format("'{}' is no part of a tune", c));
+        in.fail(fmt::format("'{}' is no part of a tune", in.here()));
       }
     }
   }
@@ -154,6 +163,7 @@ class Body {
     while (in.peek() == '^' || in.peek() == '_' || in.peek() == '=') {
       const char c = in.peek();
       accidental = c == '=' ? 0 : accidental.value_or(0) + (c == '^' ? 1 : -1);
+      if (std::abs(*accidental) > 127) in.fail("a note beyond MIDI's range");
       ++in.at;
     }
     const char c = in.peek();
@@ -163,7 +173,10 @@ class Body {
     const bool high = c >= 'a';
     const Index letter = static_cast<Index>(std::toupper(c) - 'A');
     int octave = high ? 6 : 5;
-    for (; in.peek() == '\'' || in.peek() == ','; ++in.at) octave += in.peek() == '\'' ? 1 : -1;
+    for (; in.peek() == '\'' || in.peek() == ','; ++in.at) {
+      octave += in.peek() == '\'' ? 1 : -1;
+      if (std::abs(octave) > 127) in.fail("a note beyond MIDI's range");
+    }
     const auto here = std::pair(letter, octave);
     if (accidental) accidentals_[here] = *accidental;
     const auto set = accidentals_.find(here);
@@ -177,7 +190,13 @@ class Body {
     Index over = f.over * unit_, under = f.under;
     if (stretched_ > 0) over *= tuplet_.over, under *= tuplet_.under, --stretched_;
     if (broken_.over != broken_.under) over *= broken_.over, under *= broken_.under, broken_ = {};
-    return std::max<Index>(1, (over + under / 2) / under);
+    return limited(in, (over + under / 2) / under);
+  }
+
+  /// At least one, and no number that grows without an end.
+  static Index limited(const Cursor& in, Index duration) {
+    if (duration > longest_note) in.fail("a note cannot be so long");
+    return std::max<Index>(1, duration);
   }
 
   void chord(Cursor& in) {
@@ -192,8 +211,8 @@ class Body {
       if (n.pitch >= highest.pitch) highest = n;
     }
     const Fraction f = length(in);
-    highest.duration = std::max<Index>(1, highest.duration * f.over / f.under);
-    add(highest);
+    highest.duration = limited(in, highest.duration * f.over / f.under);
+    add(in, highest);
   }
 
   /// (3abc: three notes in the time of two, and so on.
@@ -218,13 +237,14 @@ class Body {
     if (tune_.notes.empty() || marks.size() > 3) in.fail("a broken rhythm needs a note before it");
     const Index under = Index{1} << marks.size(), over = 2 * under - 1;
     Index& before = tune_.notes.back().duration;
-    before = std::max<Index>(1, before * (c == '>' ? over : 1) / under);
+    before = limited(in, before * (c == '>' ? over : 1) / under);
     broken_ = {c == '>' ? 1 : over, under};
   }
 
-  void add(Note n) {
+  void add(const Cursor& in, Note n) {
     if (tied_ && !tune_.notes.empty() && tune_.notes.back().pitch == n.pitch) {
-      tune_.notes.back().duration += n.duration;
+      Index& duration = tune_.notes.back().duration;
+      duration = limited(in, duration + n.duration);
     } else {
       tune_.notes.push_back(n);
     }
@@ -247,6 +267,17 @@ std::string meter_of(Cursor in) {
   if (meter == "C") return "4/4";
   if (meter == "C|") return "2/2";
   return meter;
+}
+
+/// How long a bar is; a whole note where the meter does not say.
+Index bar_of(std::string_view meter) {
+  Index over = 0, under = 0;
+  const char* end = meter.data() + meter.size();
+  const auto [slash, no_over] = std::from_chars(meter.data(), end, over);
+  if (no_over != std::errc() || slash == end || *slash != '/' || over > longest_note) return whole_note;
+  const auto [rest, no_under] = std::from_chars(slash + 1, end, under);
+  if (no_under != std::errc() || rest != end || under == 0) return whole_note;
+  return std::max<Index>(1, whole_note * over / under);
 }
 
 }  // namespace
@@ -330,12 +361,7 @@ std::vector<Tune> read_abc(const std::filesystem::path& path) { return parse_abc
 std::string to_abc(const Tune& tune) {
   constexpr std::array<const char*, 12> names{"C", "^C", "D", "^D", "E", "F", "^F", "G", "^G", "A", "^A", "B"};
   std::string text = fmt::format("X:1\nT:{}\nM:{}\nL:1/8\nK:C\n", tune.title, tune.meter);
-  Index bar = whole_note;
-  if (const Index slash = tune.meter.find('/'); slash != std::string::npos) {
-    Cursor in{"meter", tune.meter, 1};
-    const Fraction f = length(in);
-    bar = whole_note * f.over / f.under;
-  }
+  const Index bar = bar_of(tune.meter);
   Index filled = 0, bars = 0;
   std::map<std::string, std::string> accidentals;  // in force, by letter and octave
   for (const Note& n : tune.notes) {
@@ -358,7 +384,7 @@ std::string to_abc(const Tune& tune) {
     if (over != 1) text += fmt::format("{}", over);
     if (under != 1) text += fmt::format("/{}", under);
     filled += n.duration;
-    if (bar > 0 && filled % bar == 0) {
+    if (filled % bar == 0) {
       text += ++bars % 4 == 0 ? "|\n" : "|";
       accidentals.clear();
     }

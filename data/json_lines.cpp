@@ -14,15 +14,16 @@ namespace {
 using nlohmann::json;
 
 /// What the parser says, "[…] parse error at line 1, column 5: syntax error …; last read: '…'; expected …", without the
-/// place in the line's JSON and without what was read, which may be long and end inside of a character.
-std::string reason(std::string_view what) {
+/// place in the line's JSON and without the token that was read: it may be long, end inside of a character, and imitate
+/// any part of the message, so that only its length says where it ends.
+std::string reason(std::string_view what, std::string_view token) {
   what.remove_prefix(what.find("] ") + 2);
   if (const auto column = what.find(", column "); column != what.npos) what.remove_prefix(what.find(": ", column) + 2);
-  const auto read = what.find("; last read: ");
+  constexpr std::string_view last_read = "; last read: '";
+  const auto read = what.find(last_read);
   if (read == what.npos) return std::string(what);
-  const auto expected = what.rfind("; expected ");
-  return std::string(what.substr(0, read)) +
-         std::string(expected != what.npos && expected > read ? what.substr(expected) : "");
+  const auto end = std::min(read + last_read.size() + token.size() + 1, what.size());  // behind the closing quote
+  return std::string(what.substr(0, read)) + std::string(what.substr(end));
 }
 
 /// Takes text and label from the events of one object; the other values pass unbuilt, whatever their depth.
@@ -76,9 +77,9 @@ class LabelledObject : public nlohmann::json_sax<json> {
   }
 
   /// `position` counts the bytes that were read, the offending one included.
-  bool parse_error(std::size_t position, const std::string&, const json::exception& error) override {
+  bool parse_error(std::size_t position, const std::string& token, const json::exception& error) override {
     const Index column = 1 + count_characters(line_.substr(0, position - 1));
-    throw FileError(fmt::format("{}, column {}: {}", where_, column, reason(error.what())));
+    throw FileError(fmt::format("{}, column {}: {}", where_, column, reason(error.what(), token)));
   }
 
  private:

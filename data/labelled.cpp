@@ -83,7 +83,10 @@ std::string excerpt(std::string_view text) {
 
 std::vector<Labelled> read_labelled(const std::filesystem::path& path, const std::vector<std::string>& labels,
                                     ReadReport* report) {
-  const std::string extension = lower(path.extension().string());
+  std::string extension = path.extension().string();  // of any bytes
+  for (char& c : extension) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
   if (extension == ".jsonl") return read_json_lines(path, {.labels = labels}, report);
   ReadReport met;
   Collector collector(path.string(), labels);

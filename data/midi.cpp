@@ -7,6 +7,8 @@
 namespace unroll {
 namespace {
 
+constexpr Index longest_wait = (Index{1} << 28) - 1;  // four groups of seven bits, as many as the format has
+
 void put_big_endian(std::string& out, Index value, Index bytes) {
   for (Index k = bytes; k-- > 0;) out += static_cast<char>(value >> 8 * k & 0xFF);
 }
@@ -29,8 +31,15 @@ std::string to_midi(const std::vector<Chord>& chords, double tempo) {
   track += "\xFF\x51\x03";
   put_big_endian(track, static_cast<Index>(std::lround(60e6 / tempo)), 3);
   Index waited = 0;
-  const auto event = [&](int status, int pitch, int strength) {
+  const auto put_wait = [&] {
+    for (; waited > longest_wait; waited -= longest_wait) {
+      put_variable(track, longest_wait);
+      track += std::string("\xFF\x01\0", 3);  // a text that is empty: something must stand there
+    }
     put_variable(track, std::exchange(waited, 0));
+  };
+  const auto event = [&](int status, int pitch, int strength) {
+    put_wait();
     for (const int byte : {status, pitch, strength}) track += static_cast<char>(byte);
   };
   std::vector<int> sounding;
@@ -53,7 +62,7 @@ std::string to_midi(const std::vector<Chord>& chords, double tempo) {
     waited += chord.duration;
   }
   for (const int pitch : sounding) event(0x80, pitch, 0);
-  put_variable(track, waited);
+  put_wait();
   track += std::string("\xFF\x2F\x00", 3);
 
   std::string file = "MThd";

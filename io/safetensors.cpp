@@ -125,11 +125,11 @@ Entry parse_entry(const std::string& path, const std::string& name, const json& 
 
   const auto dtype = object.find("dtype");
   require<FileError>(dtype != object.end() && dtype->is_string(), "{}: 'dtype' must be a string", where);
-  const std::string_view type_name = dtype->get_ref<const std::string&>();
+  const std::string& type_name = dtype->get_ref<const std::string&>();
   const auto* type = std::ranges::find(element_types, type_name, &ElementType::name);
   require<FileError>(type != std::end(element_types),
                      "{}: dtype '{}' is not supported; F32, F64 and I64 are, and narrower integers", where,
-                     type_name.substr(0, 20));
+                     type_name.size() <= 20 ? type_name : "…");
 
   const auto axes = numbers("shape");
   require<FileError>(axes.size() <= Shape::max_axes, "{}: {} axes; an array has at most {}", where, axes.size(),

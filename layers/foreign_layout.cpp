@@ -85,13 +85,17 @@ Index edits(const std::string& a, const std::string& b) {
   return row.back();
 }
 
-/// "; the nearest name there is …", if one is near.
+/// "; the nearest name there is …", if one is near. Of very many names none is looked for: a file can hold a million.
 std::string nearest(const std::string& name, const std::vector<std::string>& others, const char* text) {
+  constexpr Index most = 1000;
+  if (others.size() > most) return "";
   const std::string* best = nullptr;
   Index fewest = 0;
   for (const std::string& other : others) {
+    const Index shorter = std::min(name.size(), other.size()), longer = std::max(name.size(), other.size());
+    if (2 * (longer - shorter) > longer) continue;
     const Index distance = edits(name, other);
-    if (2 * distance > std::max(name.size(), other.size()) || (best != nullptr && distance >= fewest)) continue;
+    if (2 * distance > longer || (best != nullptr && distance >= fewest)) continue;
     best = &other, fewest = distance;
   }
   return best == nullptr ? "" : fmt::format("; {} '{}'", text, *best);

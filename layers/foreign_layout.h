@@ -62,7 +62,8 @@ Index hidden_of(const CellGates& cell);
 
 /// Sets the parameters to the numbers of the arrays; f32 becomes f64 exactly, f64 the nearest f32.
 /// Errors: FileError that lists each tensor of the layout that is missing or has another shape and each array that the
-/// layout does not know, with the nearest name on the other side; then no parameter was changed. `caller` begins it.
+/// layout does not know, with the nearest name on the other side (of up to 1000); then no parameter was changed.
+/// `caller` begins it.
 void load_foreign(const char* caller, const Arrays& theirs, const ForeignLayout& layout);
 
 /// The parameters as their tensors. Where several places make one number of ours, the first holds it and the others are

@@ -324,6 +324,18 @@ TEST_CASE("Foreign weights: what does not fit is listed, and nothing is changed"
   CHECK(same_values(values_of(params), untouched));
 }
 
+TEST_CASE("Foreign weights: among very many names none is looked for, which would take long") {
+  Params params(1, f64);
+  const Linear linear(params, 1, 1);
+  const auto message = [&](int count) {
+    Arrays theirs{{"bias", of({1}, {1})}};
+    for (int k = 0; k < count; ++k) theirs[fmt::format("weights{}", k)] = of({1}, {1});
+    return message_of<FileError>([&] { load_torch(theirs, {{"", linear}}); });
+  };
+  CHECK(message(1000).find("'weight' [1, 1] is missing; the nearest array is 'weights0'") != std::string::npos);
+  CHECK(message(1001).find("'weight' [1, 1] is missing\n") != std::string::npos);
+}
+
 TEST_CASE("Foreign weights: modules that the other framework does not have are refused") {
   Params params;
   const Gru before(params / "before", 1, 1), after(params / "after", 1, 1, Reset::after);

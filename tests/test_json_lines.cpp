@@ -7,6 +7,7 @@
 
 #include <unroll/core/error.h>
 #include <unroll/data/labelled.h>
+#include <unroll/data/text.h>
 #include <unroll/tests/temporary_folder.h>
 
 using namespace unroll;
@@ -106,6 +107,14 @@ TEST_CASE("read_json_lines: errors of JSON with line, column and what was expect
     CHECK(message.starts_with(fmt::format("column {}: syntax error while parsing ", column)));
     CHECK_FALSE(message.ends_with(" "));
     CHECK(message.find("last read") == std::string::npos);
+  }
+  // A token may imitate what the parser says of it, and ends inside of a character here.
+  for (const char* token : {"{\"; expected \":\xEF\xBB\xBF", "{\"; last read: '; expected \":\xEF\xBB\xBF"}) {
+    const std::string message = complaint(token);
+    CAPTURE(message);
+    CHECK(message.find(": syntax error while parsing value") != std::string::npos);
+    CHECK(valid_utf8(message));
+    CHECK(message.find("; ") == std::string::npos);
   }
   for (const char* value : {"01", "1.", "-", "1e", "+1", "nul", "NaN", "[1 2]", "[1,]", "[1}", "{\"a\":}", "{\"a\":1,}",
                             "{1:1}", "'a'", "/**/1", "Infinity"}) {

@@ -98,6 +98,10 @@ TEST_CASE("read_labelled: one text per line") {
   CHECK(complaint(" \n\n", ".txt") == ": no labelled texts");
 }
 
+TEST_CASE("read_labelled: the name of a file may be any bytes") {
+  CHECK(labelled("pos good\n", ".\xE9t\xE9") == Pairs{{"pos", "good"}});
+}
+
 TEST_CASE("read_labelled: .jsonl") {
   ReadReport report;
   CHECK(labelled("{\"label\": \"pos\", \"text\": \"good\"}\n\n", ".jsonl", {"pos"}, &report) == Pairs{{"pos", "good"}});

@@ -64,6 +64,35 @@ TEST_CASE("abc: errors name line and column") {
   CHECK(refused("X:1\nCDE\n") == "t.abc: line 2, column 1: notes before the key: a tune's head ends with K:");
   CHECK(refused("X:1\nK:C\n\"Am CDE\n") == "t.abc: line 3, column 8: there is no second \"");
   CHECK(refused("X:1\nK:C\n^|\n") == "t.abc: line 3, column 2: expected a note after the accidental");
+  CHECK(refused("X:1\nK:C\nC é\n") == "t.abc: line 3, column 3: 'é' is no part of a tune");
+  CHECK(refused("X:1\nK:C\nC \xE9\n") == "t.abc: line 3, column 3: '\\xE9' is no part of a tune");
+  CHECK(refused("X:1\nK:É\n") == "t.abc: line 2, column 3: a key begins with a letter from A to G, not 'É'");
+}
+
+TEST_CASE("abc: a note of more than 104 whole notes is refused, however it came to be so long") {
+  CHECK(notes_of("C104", "L:1\nK:C\n") == std::vector<Note>{{60, 9984}});
+  CHECK(refused("X:1\nL:1\nK:C\nC105\n") == "t.abc: line 4, column 5: a note cannot be so long");
+  CHECK(refused("X:1\nL:9999\nK:C\n(9:9999:9C\n") == "t.abc: line 4, column 11: a note cannot be so long");
+  CHECK(refused("X:1\nL:1\nK:C\n[C99]99\n") == "t.abc: line 4, column 8: a note cannot be so long");
+  CHECK(refused("X:1\nL:1\nK:C\nC99-C99\n") == "t.abc: line 4, column 8: a note cannot be so long");
+  std::string growing = "X:1\nK:C\nC";
+  for (int k = 0; k < 200; ++k) growing += "> ";  // each makes it longer by half
+  CHECK(refused(growing) == "t.abc: line 3, column 35: a note cannot be so long");
+}
+
+TEST_CASE("abc: octaves and accidentals without an end are refused") {
+  CHECK(notes_of("C,,,,,,'''''',") == std::vector<Note>{{48, 24}});
+  CHECK(refused("X:1\nK:C\nC" + std::string(1000, ',')).ends_with(": a note beyond MIDI's range"));
+  CHECK(refused("X:1\nK:C\n" + std::string(1000, '^') + "C").ends_with(": a note beyond MIDI's range"));
+}
+
+TEST_CASE("abc: a tune of any meter can be written") {
+  for (const char* meter : {"99999/4", "0/4", "4/0", "2+3/8", "none", "18446744073709551615/1", "/", "4/", ""}) {
+    CAPTURE(meter);
+    const auto tune = parse_abc(fmt::format("X:1\nM:{}\nK:C\nC8 D8\n", meter))[0];
+    CHECK(tune.meter == meter);
+    CHECK(to_abc(tune) == fmt::format("X:1\nT:\nM:{}\nL:1/8\nK:C\nC8|D8||\n", meter));
+  }
 }
 
 TEST_CASE("abc: what is written is read back") {
@@ -92,4 +121,11 @@ TEST_CASE("midi: chords hold what the next one has too; long times take several 
                            25);
   CHECK(midi.find(events) != std::string::npos);
   CHECK_THROWS_WITH_AS(to_midi(std::vector<Note>{{128, 1}}), "to_midi: a pitch of 128; it must be 0 … 127", UsageError);
+}
+
+TEST_CASE("midi: a wait too long for one number is cut by empty texts") {
+  constexpr Index longest = (Index{1} << 28) - 1;
+  const std::string cut("\xFF\xFF\xFF\x7F\xFF\x01\0", 7);
+  CHECK(to_midi(std::vector<Note>{{rest, 2 * longest + 5}, {60, 4}}).find(cut + cut + "\x05\x90") != std::string::npos);
+  CHECK(to_midi(std::vector<Note>{{rest, longest + 3}}).ends_with(cut + std::string("\x03\xFF\x2F\0", 4)));
 }
