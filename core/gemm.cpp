@@ -77,13 +77,29 @@ void product_packed(Index m, Index n, Index k, const T* a, Index a_row, const T*
   });
 }
 
+/// Memory for the length of a scope.
+struct Scratch {
+  explicit Scratch(Index bytes) : Scratch(Buffer::make(bytes)) {}
+  explicit Scratch(Buffer* made) : buffer(made) {}
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() {
+    if (buffer != nullptr) buffer->release();
+  }
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(buffer->data());
+  }
+  Buffer* buffer;
+};
+
 /// Products of few rows and a matrix used once: its rows are read where they lie. Adds up in the micro-kernel's order,
 /// so that the first product with a matrix has the bits of all later ones.
 template <class T>
 void product_direct(Index m, Index n, Index k, const T* a, Index a_row, const T* w, Index w_row, T* c, Index c_row,
                     Base<T> base) {
-  Buffer* buffer = Buffer::make(n * sizeof(T));
-  auto* sums = static_cast<T*>(buffer->data());
+  const Scratch scratch(n * sizeof(T));
+  T* sums = scratch.as<T>();
   for (Index i = 0; i < m; ++i) {
     T* out = c + i * c_row;
     const T* old = base.at(i, 0).data;
@@ -98,7 +114,6 @@ void product_direct(Index m, Index n, Index k, const T* a, Index a_row, const T*
       old = out;
     }
   }
-  buffer->release();
 }
 
 /// Where registers are 512 bits wide our own kernel runs at 98 % of the machine's peak on every large product (257
@@ -172,18 +187,17 @@ void product(const Array& a, const Array& w, bool transposed, const Array& into,
     return;
   }
   const T* panels = only ? nullptr : packed::panels_of<T>(w, transposed, large && m <= keep_rows);
-  Buffer* once = nullptr;
+  Scratch once(nullptr);
   if (panels == nullptr && (large || transposed || (only && m >= pack_rows))) {
-    once = transposed ? packed::pack_all<T>({w.raw<T>(), 1, w.stride()}, k, n)
-                      : packed::pack_all<T>({w.raw<T>(), w.stride(), 1}, k, n);
-    panels = static_cast<const T*>(once->data());
+    once.buffer = transposed ? packed::pack_all<T>({w.raw<T>(), 1, w.stride()}, k, n)
+                             : packed::pack_all<T>({w.raw<T>(), w.stride(), 1}, k, n);
+    panels = once.as<T>();
   }
   if (panels != nullptr) {
     product_packed<T>(m, n, k, x, a.stride(), panels, c, c_row, base);
   } else {
     product_direct<T>(m, n, k, x, a.stride(), w.raw<T>(), w.stride(), c, c_row, base);
   }
-  if (once != nullptr) once->release();
 }
 
 /// The blocks of the rows of a product aᵀ b, in the order in which they are added: see `multiply_tn`.
@@ -241,8 +255,8 @@ void product_tn(const Array& a, const Array& b, const Dest& dest) {
   const RowBlocks blocks(rows);
   const Index strips = (m + K::rows - 1) / K::rows, panels = (n + K::panel - 1) / K::panel;
   // All of aᵀ as micro-tiles [rows, 6], one strip after the other within each block of rows.
-  Buffer* strip_buffer = Buffer::make(strips * K::rows * rows * sizeof(T));
-  auto* strip = static_cast<T*>(strip_buffer->data());
+  const Scratch strip_memory(strips * K::rows * rows * sizeof(T));
+  T* strip = strip_memory.as<T>();
   const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(rows);
   tiles_for(flops, blocks.count(), [&](Index block) {
     const Index r0 = blocks.begin(block), r1 = r0 + blocks.size(block);
@@ -265,8 +279,8 @@ void product_tn(const Array& a, const Array& b, const Dest& dest) {
   });
   tiles_for(flops, panels, [&](Index p) {
     const Index n0 = p * K::panel, width = std::min(K::panel, n - n0);
-    Buffer* block_buffer = Buffer::make(packed::depth * K::panel * sizeof(T));
-    auto* panel = static_cast<T*>(block_buffer->data());
+    const Scratch block_memory(packed::depth * K::panel * sizeof(T));
+    T* panel = block_memory.as<T>();
     for (Index i = 0; i < blocks.count(); ++i) {
       const Index r0 = blocks.begin(i), count = blocks.size(i);
       packed::pack_block(b.raw<T>(), b.stride(), Index{1}, r0, count, n0, n, panel);
@@ -277,9 +291,7 @@ void product_tn(const Array& a, const Array& b, const Dest& dest) {
         packed::micro_rows<T, true>(std::min(K::rows, m - s * K::rows), count, tile, 0, panel, to, c_row, width, base);
       }
     }
-    block_buffer->release();
   });
-  strip_buffer->release();
 }
 
 }  // namespace

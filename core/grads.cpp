@@ -43,8 +43,9 @@ Grads::Stored& Grads::place(const Param& param) {
 /// Turns a gradient kept by rows into the whole one.
 void Grads::fill(Stored& entry) {
   if (!entry.rows) return;
+  Array whole = Array::zeros(entry.param.shape(), entry.grad.dtype());
   const PooledList<Id> rows = *std::exchange(entry.rows, std::nullopt);
-  const Array values = std::exchange(entry.grad, Array::zeros(entry.param.shape(), entry.grad.dtype()));
+  const Array values = std::exchange(entry.grad, std::move(whole));
   const Shape one{1, values.cols()};
   for (Index i = 0; i < rows.size(); ++i) {
     write({entry.grad.part(static_cast<Index>(rows[i]), 0, one), false}, values.part(i, 0, one));
@@ -145,11 +146,12 @@ Grads& Grads::operator+=(const Grads& other) {
 }
 
 void Grads::insert(const Param& param, Array grad) {
+  if (!grad.contiguous()) grad = grad.copy();
   Stored& entry = place(param);
   fill(entry);
   Array& sum = entry.grad;
   if (!sum.defined()) {
-    sum = grad.contiguous() ? std::move(grad) : grad.copy();
+    sum = std::move(grad);
     return;
   }
   require(grad.shape() == sum.shape() && grad.dtype() == sum.dtype(),

@@ -63,8 +63,10 @@ const Param& Params::operator[](std::string_view name) const {
 }
 
 void Params::to(Dtype dtype) {
+  std::vector<Array> converted;
+  for (const auto& param : all_) converted.push_back(param.value().to(dtype));
   dtype_ = dtype;
-  for (const auto& param : all_) param.data().value = param.value().to(dtype);
+  for (Index i = 0; i < all_.size(); ++i) all_[i].data().value = std::move(converted[i]);
 }
 
 void Params::fill(const Init& init) {

@@ -12,7 +12,7 @@
 namespace unroll {
 namespace {
 
-std::atomic<Index> system_calls{0}, system_bytes{0};
+std::atomic<Index> system_calls{0}, system_bytes{0}, returned_bytes{0};
 
 // Four sizes to an octave: at most a quarter of a buffer is unused.
 constexpr Index smallest = 128;  // head and 64 bytes of elements
@@ -26,6 +26,13 @@ Index bytes_of(std::uint32_t size_class) {
   const Index k = size_class - 1, step = k / 4 + 5;
   return (k % 4 + 5) << step;
 }
+/// What the system is asked for, for a buffer of that class.
+Index total_of(std::uint32_t size_class) { return (bytes_of(size_class) + 63) / 64 * 64; }
+
+void give_back(Buffer* buffer) {
+  returned_bytes.fetch_add(total_of(buffer->size_class), std::memory_order_relaxed);
+  std::free(buffer);
+}
 
 // The free buffers of this thread, by class. Plain data, which a thread reaches without a check of whether it has been
 // constructed; the guard, armed by the first of a class, gives them back when the thread ends. A buffer that outlives
@@ -38,7 +45,7 @@ struct Guard {
   ~Guard() {
     pool_alive = false;
     for (Buffer*& list : free_buffers) {
-      while (list != nullptr) std::free(std::exchange(list, list->next));
+      while (list != nullptr) give_back(std::exchange(list, list->next));
     }
   }
 };
@@ -54,7 +61,7 @@ Buffer* Buffer::make(Index bytes) {
     return buffer;
   }
   constexpr Index huge = Index{1} << 21;
-  const Index total = (bytes_of(size_class) + 63) / 64 * 64;
+  const Index total = total_of(size_class);
   const Index alignment = total >= 2 * huge ? huge : 64;
   void* memory = std::aligned_alloc(alignment, (total + alignment - 1) / alignment * alignment);
   if (memory == nullptr) throw std::bad_alloc();
@@ -74,10 +81,16 @@ void Buffer::recycle(Buffer* buffer) {
     buffer->next = std::exchange(free_buffers[buffer->size_class], buffer);
     if (buffer->next == nullptr) guard.arm();
   } else {
-    std::free(buffer);
+    give_back(buffer);
   }
 }
 
-PoolStats pool_stats() { return {system_calls.load(), system_bytes.load()}; }
+PoolStats pool_stats() {
+  PoolStats stats{system_calls.load(), system_bytes.load(), system_bytes.load() - returned_bytes.load()};
+  for (const Buffer* free : free_buffers) {
+    for (; free != nullptr; free = free->next) stats.in_use -= total_of(free->size_class);
+  }
+  return stats;
+}
 
 }  // namespace unroll

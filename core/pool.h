@@ -85,10 +85,10 @@ class PooledList {
   Index size_;
 };
 
-/// How often this process has asked the system for a buffer, and for how many bytes in all.
 struct PoolStats {
-  Index system_calls = 0;
-  Index bytes = 0;
+  Index system_calls = 0;  ///< how often this process has asked the system for a buffer
+  Index bytes = 0;         ///< and for how many bytes in all
+  Index in_use = 0;        ///< bytes of the buffers that somebody holds, or that are free on another thread
 };
 PoolStats pool_stats();
 

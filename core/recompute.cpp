@@ -89,14 +89,13 @@ struct RecomputationRule {
 }  // namespace
 
 NodeId Tape::link(NodeId outer) {
-  const auto [found, fresh] = links_->of.try_emplace(outer, no_node);
-  if (fresh) {
-    const Node& there = outer_->at(outer);
-    found->second = add("link", there.shape, there.dtype);
-    at(found->second).link = outer;
-    links_->order.push_back(found->second);
-  }
-  return found->second;
+  if (const auto found = links_->of.find(outer); found != links_->of.end()) return found->second;
+  const Node& there = outer_->at(outer);
+  const NodeId id = add("link", there.shape, there.dtype);
+  at(id).link = outer;
+  links_->order.push_back(id);
+  links_->of.emplace(outer, id);
+  return id;
 }
 
 const Tensor& Tape::Links::parameter(Tape& outer, const Param& param) {

@@ -34,7 +34,9 @@ Tape::Tape(std::unique_ptr<Links> links)
 Tape::~Tape() {
   clear();
   current_ = outer_;
-  Memory::spare.push_back(std::move(memory_));
+  try {
+    Memory::spare.push_back(std::move(memory_));
+  } catch (const std::bad_alloc&) {}  // the memory ends with the tape
 }
 
 void Tape::clear() {
@@ -62,9 +64,15 @@ void* Tape::arena(Index bytes, Index alignment) {
   require<UsageError>(bytes + alignment <= Memory::block_bytes, "a rule of {} bytes is too large for the tape", bytes);
   m.used = (m.used + alignment - 1) / alignment * alignment;
   if (m.blocks.empty() || m.used + bytes > Memory::block_bytes) {
-    if (!m.blocks.empty()) ++m.block;
-    if (m.block == m.blocks.size())
-      m.blocks.push_back(static_cast<std::byte*>(std::aligned_alloc(64, Memory::block_bytes)));
+    const Index next = m.blocks.empty() ? 0 : m.block + 1;
+    if (next == m.blocks.size()) {
+      std::unique_ptr<std::byte, decltype(&std::free)> block(
+          static_cast<std::byte*>(std::aligned_alloc(64, Memory::block_bytes)), std::free);
+      if (block == nullptr) throw std::bad_alloc();
+      m.blocks.push_back(block.get());
+      block.release();
+    }
+    m.block = next;
     m.used = 0;
   }
   void* at = m.blocks[m.block] + m.used;
@@ -88,7 +96,9 @@ NodeId Tape::find(const char* op, const Tensor& x) {
 
 NodeId Tape::add(const char* op, const Shape& shape, Dtype dtype) {
   if (count_ % chunk == 0 && count_ / chunk == memory_->chunks.size()) {
-    memory_->chunks.push_back(new Node[chunk]);
+    std::unique_ptr<Node[]> nodes(new Node[chunk]);
+    memory_->chunks.push_back(nodes.get());
+    nodes.release();
     chunks_ = memory_->chunks.data();
   }
   const auto id = static_cast<NodeId>(count_++);

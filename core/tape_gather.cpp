@@ -18,8 +18,8 @@ void Tape::give_product(NodeId id, Array a, Array g) {
           name(g.dtype()), g.shape(), name(x.dtype), x.shape, x.op);
   if (!fast_paths()) return multiply_tn(a, g, dest(id));
   if (x.pairs < 0) {
+    if (m.products.size() == m.products_in_use) m.products.emplace_back();
     x.pairs = static_cast<std::int32_t>(m.products_in_use++);
-    if (m.products.size() < m.products_in_use) m.products.emplace_back();
   }
   Products& all = m.products[static_cast<Index>(x.pairs)];
   all.rows += a.rows();
@@ -32,8 +32,8 @@ void Tape::give_rows(NodeId id, PooledList<Id> ids, Array g) {
   Node& x = at(id);
   if (x.link != no_node) return home(x).give_rows(x.link, std::move(ids), std::move(g));
   if (x.rows < 0) {
+    if (m.rows.size() == m.rows_in_use) m.rows.emplace_back();
     x.rows = static_cast<std::int32_t>(m.rows_in_use++);
-    if (m.rows.size() < m.rows_in_use) m.rows.emplace_back();
   }
   m.rows[static_cast<Index>(x.rows)].push_back({std::move(ids), std::move(g)});
 }
@@ -186,6 +186,9 @@ std::optional<RowGrad> Tape::take_rows(NodeId id) {
   Index total = 0, used = 0;
   for (const Rows& rows : all) total += rows.ids.size();
   PooledList<Id> ids(std::min(total, x.shape[0]));
+  // As large as the largest number of rows: the next step's, of other words, finds this one's memory. Made before a
+  // place is marked, since without memory for it none may stay marked.
+  const Array whole = Array::uninitialised({ids.size(), x.shape[1]}, x.dtype);
   for (const Rows& rows : all) {
     for (const Id row : rows.ids) {
       if (std::exchange(m.places[static_cast<Index>(row)], 0) < 0) ids[used++] = row;
@@ -193,8 +196,7 @@ std::optional<RowGrad> Tape::take_rows(NodeId id) {
   }
   std::sort(ids.begin(), ids.begin() + used);
   for (Index i = 0; i < used; ++i) m.places[static_cast<Index>(ids[i])] = static_cast<Id>(i);
-  // As large as the largest number of rows: the next step's, of other words, finds this one's memory.
-  const Array values = Array::uninitialised({ids.size(), x.shape[1]}, x.dtype).part(0, 0, {used, x.shape[1]});
+  const Array values = whole.part(0, 0, {used, x.shape[1]});
   zero_fill(values);
   for (const Rows& rows : all) {
     scatter(values, rows.g, [&](Index i) { return m.places[static_cast<Index>(rows.ids[i])]; });

@@ -3,8 +3,10 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <unroll/core/threads.h>
@@ -64,14 +66,16 @@ class Workers {
       for (Index i = 0; i < tiles; ++i) tile(context, i);
       return;
     }
+    const Idle idle_at_the_end{busy_};
     const Clock::time_point begin = Clock::now();
     const bool asleep = workers_.empty() || sleeping_.load() == workers_.size();
     if (begin < alone_until_ || (asleep && !large)) {
       for (Index i = 0; i < tiles; ++i) tile(context, i);
-      busy_.store(false);
       return;
     }
-    while (workers_.size() + 1 < count_) workers_.emplace_back([this] { work(); });
+    try {
+      while (workers_.size() + 1 < count_) workers_.emplace_back([this] { work(); });
+    } catch (const std::exception&) {}  // the system gives no more threads or memory: with fewer of them, then
     tile_ = tile;
     context_ = context;
     tiles_ = tiles;
@@ -90,16 +94,28 @@ class Workers {
       const Clock::duration waited = Clock::now() - done;
       if (taken > 0 && waited > 200us + 3 * (done - begin) / taken) work_alone(done + waited);
     }
-    busy_.store(false);
+    if (error_ != nullptr) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
  private:
+  struct Idle {
+    std::atomic<bool>& busy;
+    ~Idle() { busy.store(false); }
+  };
+
   static constexpr std::uint64_t inside = 0xffff, open = 0x10000, one_job = std::uint64_t{1} << 32;
 
-  /// Returns how many tiles it took.
+  /// Returns how many tiles it took. What the first tile throws that does is kept for the caller of `run`.
   Index take() {
     Index taken = 0;
-    for (Index i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < tiles_; ++taken) tile_(context_, i);
+    for (Index i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < tiles_; ++taken) {
+      try {
+        tile_(context_, i);
+      } catch (...) {
+        const std::lock_guard lock(mutex_);
+        if (error_ == nullptr) error_ = std::current_exception();
+      }
+    }
     return taken;
   }
 
@@ -158,6 +174,7 @@ class Workers {
   void (*tile_)(void*, Index) = nullptr;
   void* context_ = nullptr;
   unsigned control_word_ = 0;
+  std::exception_ptr error_;  // what a tile threw; the caller reads it when nobody is inside
 };
 
 Workers& workers() {

@@ -19,7 +19,8 @@ namespace detail {
 void run_tiles(Index tiles, void (*tile)(void*, Index), void* context, bool large);
 }
 
-/// Calls `f(tile)` for every tile below `tiles`, each exactly once, and returns when all are done.
+/// Calls `f(tile)` for every tile below `tiles`, each exactly once, and returns when all are done. What f throws is
+/// thrown here, once no thread is at work any more; which of the other tiles were done then is left open.
 /// From inside a tile it runs on the calling thread alone. Threads that sleep are woken for `large` work only: waking
 /// one takes as long as some 50 µs of work are worth.
 template <class F>

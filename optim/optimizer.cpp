@@ -6,6 +6,11 @@ namespace {
 
 bool same(const Param& a, const Param& b) { return &a.data() == &b.data(); }
 
+/// So that to write to it takes no memory any more.
+void make_writable(Array& array) {
+  dispatch(array.dtype(), [&]<class T>(T) { array.writable<T>(); });
+}
+
 }  // namespace
 
 Optimizer::Optimizer(std::string name, std::vector<Moment> moments, const Common& options)
@@ -72,6 +77,14 @@ void Optimizer::step(Params& params, const Grads& grads, double rate) {
   require_option("rate", rate);
   take_in(params);
   const FlushDenormals flush;  // the moments of a parameter that is no longer used fade into denormals
+  // First all that may fail, for every parameter, and only then the updates: a step is made whole or not at all.
+  struct Ready {
+    Slot& slot;
+    std::vector<Array> moments;  // if they are other ones than the slot's
+    Update update;
+  };
+  std::vector<Ready> all;
+  all.reserve(grads.size());
   grads.each([&](const Param& param, const Array& grad, const PooledList<Id>* rows) {
     const Index order = param.data().order;
     if (param.frozen() || order >= slots_.size() || !same(param, slots_[order].param)) return;
@@ -80,26 +93,43 @@ void Optimizer::step(Params& params, const Grads& grads, double rate) {
     require(fits && grad.dtype() == value.dtype(), "{}: the gradient of '{}' is {} {} and the parameter {} {}", name_,
             param.name(), unroll::name(grad.dtype()), grad.shape(), unroll::name(value.dtype()), value.shape());
     Slot& slot = slots_[order];
-    for (Index i = 0; i < moments_.size(); ++i) {
+    std::vector<Array> moments;
+    const auto fits_already = [&](const Array& moment, Index i) {
+      return moments_[i].number || moment.dtype() == value.dtype();
+    };
+    bool fit = slot.steps > 0;
+    for (Index i = 0; fit && i < moments_.size(); ++i) fit = fits_already(slot.moments[i], i);
+    for (Index i = 0; !fit && i < moments_.size(); ++i) {
       if (slot.steps == 0) {
-        slot.moments.push_back(start(moments_[i], value));
-      } else if (!moments_[i].number) {
-        slot.moments[i] = slot.moments[i].to(value.dtype());
+        moments.push_back(start(moments_[i], value));
+      } else {
+        moments.push_back(fits_already(slot.moments[i], i) ? slot.moments[i].copy()
+                                                           : slot.moments[i].to(value.dtype()));
       }
     }
+    for (Array& moment : fit ? slot.moments : moments) make_writable(moment);
+    make_writable(value);
     const bool spared = common_.decay_matrices_only && value.ndim() < 2;
     const double decay = spared ? 0 : slot.own.weight_decay.value_or(common_.weight_decay);
     const double own_rate = rate * slot.own.rate_factor.value_or(1);
     const bool rows_only = rows != nullptr && (common_.lazy_rows || (moments_.empty() && decay == 0));
-    update({.value = value,
-            .grad = rows_only ? grad : grads[param],
-            .moments = slot.moments,
-            .number = ++slot.steps,
-            .rate = own_rate,
-            .decay = common_.decoupled_decay ? 0 : decay,
-            .keep = common_.decoupled_decay ? 1 - own_rate * decay : 1,
-            .rows = rows_only ? rows : nullptr});
+    all.push_back({slot,
+                   std::move(moments),
+                   {.value = value,
+                    .grad = rows_only ? grad : grads[param],
+                    .moments = {},
+                    .number = slot.steps + 1,
+                    .rate = own_rate,
+                    .decay = common_.decoupled_decay ? 0 : decay,
+                    .keep = common_.decoupled_decay ? 1 - own_rate * decay : 1,
+                    .rows = rows_only ? rows : nullptr}});
   });
+  for (Ready& ready : all) {
+    if (!ready.moments.empty()) ready.slot.moments = std::move(ready.moments);
+    ready.update.moments = ready.slot.moments;
+    update(ready.update);
+    ++ready.slot.steps;
+  }
 }
 
 OptimizerState Optimizer::state(const Params& params) const {

@@ -38,7 +38,8 @@ class Optimizer {
   /// Updates every parameter in `params` that has a gradient and is not frozen; all others, and their moments, stay as
   /// they are. Moments follow a parameter that was converted by `params.to(dtype)`.
   /// Errors: the parameters of an earlier step are not among these; a gradient's shape or dtype is not its parameter's;
-  /// a group without parameters (the names that exist are listed).
+  /// a group without parameters (the names that exist are listed). After an error, and when there is no memory for the
+  /// moments (std::bad_alloc), no parameter and no moment has changed.
   void step(Params& params, const Grads& grads) { step(params, grads, common_.rate); }
   /// The same at another rate, from a schedule. Errors: it is negative or not finite.
   void step(Params& params, const Grads& grads, double rate);
@@ -87,6 +88,7 @@ class Optimizer {
     double keep;                 // of w before the step: 1 − rate · decay where it is, else 1
     const PooledList<Id>* rows;  // null, or those that the gradient has and that alone are updated
   };
+  /// Throws nothing: value and moments can be written to as they are.
   virtual void update(const Update& update) const = 0;
 
   /// Errors: not 0 ≤ `value` < `limit`.
