@@ -14,6 +14,11 @@ using namespace unroll;
 
 namespace {
 
+bool same_bits(const Array& a, const Array& b) {
+  return a.shape() == b.shape() &&
+         std::memcmp(a.raw<void>(), b.raw<void>(), a.size() * (a.dtype() == f64 ? 8 : 4)) == 0;
+}
+
 struct InBf16 {
   InBf16() { set_products(Products::bf16); }
   ~InBf16() { set_products(Products::f32); }
