@@ -8,6 +8,7 @@
 #include <unroll/core/hooks.h>
 #include <unroll/core/map_fields.h>
 #include <unroll/core/ops.h>
+#include <unroll/core/products.h>
 #include <unroll/core/recompute.h>
 #include <unroll/core/substitute.h>
 #include <unroll/core/threads.h>

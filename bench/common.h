@@ -14,6 +14,7 @@
 #include <CLI/CLI.hpp>
 
 #include <unroll/core/gemm.h>
+#include <unroll/core/products.h>
 #include <unroll/core/random.h>
 #include <unroll/core/threads.h>
 
@@ -26,7 +27,7 @@ namespace unroll::bench {
 /// A layer of one direction over x [T, B, I]. A training step: the loss is the mean of squares of all outputs; the
 /// gradients of all weights; a plain SGD step. Inference: the outputs.
 struct Options {
-  std::string cell = "lstm", form, mode = "train";
+  std::string cell = "lstm", form, mode = "train", precision = "f32";
   Index batch = 16, steps = 64, input = 128, hidden = 128, threads = 1;
   double seconds = 2;
   bool check = false;
@@ -49,6 +50,7 @@ inline void declare(CLI::App& app, Options& o) {
   app.add_option("--hidden", o.hidden, "width of the state")->check(count);
   app.add_option("--mode", o.mode)->check(CLI::IsMember({"train", "infer"}));
   app.add_option("--threads", o.threads)->check(count);
+  app.add_option("--precision", o.precision, "of the products")->check(CLI::IsMember({"f32", "bf16"}));
   app.add_option("--seconds", o.seconds, "how long to measure")->check(CLI::Range(0.001, 3600.0));
   app.add_flag("--check", o.check, "print the loss and the norm of every gradient instead of timing");
   app.add_option("--check-dir", o.check_dir,
@@ -56,6 +58,11 @@ inline void declare(CLI::App& app, Options& o) {
       ->check(CLI::ExistingDirectory)
       ->type_name("")
       ->option_text("DIR");
+}
+
+inline void set_up(const Options& o) {
+  set_threads(o.threads);
+  set_products(o.precision == "bf16" ? Products::bf16 : Products::f32);
 }
 
 /// Weights by name, or their gradients: W [I, G·H], U [H, G·H] and b [G·H] with the gates in the order i f g o (LSTM)

@@ -35,7 +35,7 @@ void run(const Options& o) {
 }
 
 void run_cell(const Options& o) {
-  set_threads(o.threads);
+  set_up(o);
   openblas_set_num_threads(static_cast<int>(o.threads));
   if (o.cell == "rnn") run<RnnFloor>(o);
   if (o.cell == "gru") run<GruFloor>(o);

@@ -221,7 +221,7 @@ void run(const Options& o, Further... further) {
 }
 
 void run(const Options& o) {
-  set_threads(o.threads);
+  set_up(o);
   const bool fused = o.form == "pointwise";
   if (o.form == "built-in") {
     if (o.cell == "rnn") run<Rnn>(o);

@@ -113,7 +113,7 @@ class Bench:
         """One run's result, or None where the program does not have the cell. Raises Failure."""
         command = ["taskset", "-c", ",".join(map(str, cores))] if self.args.pin else []
         command += [self.args.peers_python, PEERS / run.program] if run.needs else [self.args.folder / run.program]
-        command += ["--cell", cell, "--mode", self.args.mode, "--threads", len(cores), "--seconds", self.args.seconds]
+        command += ["--cell", cell, "--mode", self.args.mode, "--precision", self.args.precision, "--threads", len(cores), "--seconds", self.args.seconds]
         for option, value in zip(("--batch", "--steps", "--input", "--hidden"), size):
             command += [option, value]
         result = json_of([*command, *run.options], timeout=600 + 20 * self.args.seconds)
@@ -252,7 +252,8 @@ def heading(args, cores):
     threads = "1 thread" if len(cores) == 1 else f"{len(cores)} threads"
     where = "pinned to " + " and ".join(map(str, cores)) if args.pin else "not pinned"
     figure = "the fastest step" if args.best else "medians"
-    return (f"\n{what}, {threads} {where}: {figure} of {args.repeat} interleaved runs of {args.seconds:g} s.\n"
+    precision = ", products in bf16" if args.precision == "bf16" else ""
+    return (f"\n{what}{precision}, {threads} {where}: {figure} of {args.repeat} interleaved runs of {args.seconds:g} s.\n"
             "An entry is milliseconds · ratio to ours, which is bold · peak memory in MiB.\n")
 
 
@@ -337,6 +338,8 @@ def parse_options():
     ap.add_argument("--sizes", nargs="+", type=size_of, metavar="B,T,I,H",
                     help="or numbers, counted from 1, of " + "  ".join(",".join(map(str, s)) for s in SIZES))
     ap.add_argument("--mode", choices=("train", "infer"), default="train")
+    ap.add_argument("--precision", choices=("f32", "bf16"), default="f32",
+                    help="of the products; in bf16 PyTorch's autocast is the only peer")
     ap.add_argument("--threads", nargs="+", type=positive, default=[1], metavar="N", help="one table for each (1)")
     ap.add_argument("--cpu", type=int, default=all_cores()[0],
                     help="the first core to run on; more threads take those after it (%(default)s)")

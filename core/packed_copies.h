@@ -2,7 +2,7 @@
 #pragma once
 
 #include <unroll/core/array.h>
-#include <unroll/core/packs.h>
+#include <unroll/core/bf16.h>
 
 namespace unroll::packed {
 
@@ -13,12 +13,12 @@ struct Operand {
   Index row, col;
 };
 
-/// All of a matrix [k, n] in blocks of panels, in memory that the caller releases.
-template <class T>
-Buffer* pack_all(Operand<T> w, Index k, Index n);
+/// All of a matrix [k, n] in blocks of panels of a format, in memory that the caller releases.
+template <class F>
+Buffer* pack_all(Operand<typename Tile<F>::Out> w, Index k, Index n);
 
 /// The packed copy of w (or of wᵀ), or null while it is not worth one: on its first use, unless it is packed anyway.
-template <class T>
-const T* panels_of(const Array& w, bool transposed, bool at_once);
+template <class F>
+const typename Tile<F>::Unit* panels_of(const Array& w, bool transposed, bool at_once);
 
 }  // namespace unroll::packed

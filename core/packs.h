@@ -25,15 +25,26 @@ struct Vector {
 /// The micro-tile: `tile_rows` rows of the result by `panel` columns. Its accumulators, one row of the panel and one
 /// broadcast element fill the register file: 24 + 4 + 1 of 32 registers, or 12 + 2 + 1 of 16.
 template <class T>
-struct Tile {
-  using V = typename Vector<T>::type;
+struct TileSize {
   static constexpr Index lanes = UNROLL_VECTOR_BYTES / sizeof(T);
   static constexpr Index vectors = UNROLL_VECTOR_BYTES == 32 ? 2 : 4;
   static constexpr Index panel = lanes * vectors;
   static constexpr Index rows = 6;
 };
 
-/// Depth of one block of a panel: 64 columns by 256 rows of f32 are 64 KB and stay in the second-level cache.
+/// A format of packed operands: its products are of type Out, and `per_unit` numbers that follow each other in depth
+/// stand in one Unit. For the plain formats, named by their type, that is one number.
+template <class F>
+struct Tile : TileSize<F> {
+  using Out = F;
+  using Unit = F;
+  using Sum = typename Vector<F>::type;
+  using Factor = Sum;
+  static constexpr Index per_unit = 1;
+  static Sum multiply_add(Unit x, const Factor& b, const Sum& sum) { return sum + x * b; }
+};
+
+/// Units in the depth of one block of a panel: 64 columns by 256 of f32 are 64 KB and stay in the second-level cache.
 inline constexpr Index depth = 256;
 
 /// What a product is added to: nothing, its own destination, another matrix, or (with `row` 0) one row for all.
@@ -46,18 +57,20 @@ struct Base {
 
 /// c [M, n] = base + a [M, K] p for M ≤ 6 and n up to N vectors, with p one packed block [K, panel] and a's rows
 /// `a_row` apart or, `Packed`, a as one micro-tile [K, 6].
-template <class T, int M, int N, bool Packed>
-inline void micro(Index k_count, const T* a, Index a_row, const T* p, T* c, Index c_row, Index n, Base<T> base) {
-  using K = Tile<T>;
-  using V = typename K::V;
+template <class F, int M, int N, bool Packed>
+inline void micro(Index k_count, const typename Tile<F>::Unit* a, Index a_row, const typename Tile<F>::Unit* p,
+                  typename Tile<F>::Out* c, Index c_row, Index n, Base<typename Tile<F>::Out> base) {
+  using K = Tile<F>;
+  using T = typename K::Out;
+  using V = typename K::Sum;
   constexpr Index width = static_cast<Index>(N) * K::lanes;
   V sum[M][N] = {};
   for (Index k = 0; k < k_count; ++k) {
-    V b[N];
-    for (int j = 0; j < N; ++j) std::memcpy(&b[j], p + k * K::panel + static_cast<Index>(j) * K::lanes, sizeof(V));
+    typename K::Factor b[N];
+    for (int j = 0; j < N; ++j) std::memcpy(&b[j], p + k * K::panel + static_cast<Index>(j) * K::lanes, sizeof(b[j]));
     for (int i = 0; i < M; ++i) {
-      const T x = Packed ? a[k * K::rows + static_cast<Index>(i)] : a[static_cast<Index>(i) * a_row + k];
-      for (int j = 0; j < N; ++j) sum[i][j] += x * b[j];
+      const auto x = Packed ? a[k * K::rows + static_cast<Index>(i)] : a[static_cast<Index>(i) * a_row + k];
+      for (int j = 0; j < N; ++j) sum[i][j] = K::multiply_add(x, b[j], sum[i][j]);
     }
   }
   if (n == width) {
@@ -84,37 +97,40 @@ inline void micro(Index k_count, const T* a, Index a_row, const T* p, T* c, Inde
 }
 
 /// The same for any number of rows up to the tile's, and for n up to the panel's: a narrow last panel does less work.
-template <class T, int M, bool Packed>
-inline void micro_columns(Index k, const T* a, Index a_row, const T* p, T* c, Index c_row, Index n, Base<T> base) {
-  using K = Tile<T>;
-  if (K::vectors > 1 && n <= K::lanes) return micro<T, M, 1, Packed>(k, a, a_row, p, c, c_row, n, base);
-  if (K::vectors > 2 && n <= 2 * K::lanes) return micro<T, M, 2, Packed>(k, a, a_row, p, c, c_row, n, base);
-  return micro<T, M, static_cast<int>(K::vectors), Packed>(k, a, a_row, p, c, c_row, n, base);
+template <class F, int M, bool Packed>
+inline void micro_columns(Index k, const typename Tile<F>::Unit* a, Index a_row, const typename Tile<F>::Unit* p,
+                          typename Tile<F>::Out* c, Index c_row, Index n, Base<typename Tile<F>::Out> base) {
+  using K = Tile<F>;
+  if (K::vectors > 1 && n <= K::lanes) return micro<F, M, 1, Packed>(k, a, a_row, p, c, c_row, n, base);
+  if (K::vectors > 2 && n <= 2 * K::lanes) return micro<F, M, 2, Packed>(k, a, a_row, p, c, c_row, n, base);
+  return micro<F, M, static_cast<int>(K::vectors), Packed>(k, a, a_row, p, c, c_row, n, base);
 }
-template <class T, bool Packed>
-inline void micro_rows(Index m, Index k, const T* a, Index a_row, const T* p, T* c, Index c_row, Index n,
-                       Base<T> base) {
+template <class F, bool Packed>
+inline void micro_rows(Index m, Index k, const typename Tile<F>::Unit* a, Index a_row, const typename Tile<F>::Unit* p,
+                       typename Tile<F>::Out* c, Index c_row, Index n, Base<typename Tile<F>::Out> base) {
   switch (m) {
     case 1:
-      return micro_columns<T, 1, Packed>(k, a, a_row, p, c, c_row, n, base);
+      return micro_columns<F, 1, Packed>(k, a, a_row, p, c, c_row, n, base);
     case 2:
-      return micro_columns<T, 2, Packed>(k, a, a_row, p, c, c_row, n, base);
+      return micro_columns<F, 2, Packed>(k, a, a_row, p, c, c_row, n, base);
     case 3:
-      return micro_columns<T, 3, Packed>(k, a, a_row, p, c, c_row, n, base);
+      return micro_columns<F, 3, Packed>(k, a, a_row, p, c, c_row, n, base);
     case 4:
-      return micro_columns<T, 4, Packed>(k, a, a_row, p, c, c_row, n, base);
+      return micro_columns<F, 4, Packed>(k, a, a_row, p, c, c_row, n, base);
     case 5:
-      return micro_columns<T, 5, Packed>(k, a, a_row, p, c, c_row, n, base);
+      return micro_columns<F, 5, Packed>(k, a, a_row, p, c, c_row, n, base);
     default:
-      return micro_columns<T, 6, Packed>(k, a, a_row, p, c, c_row, n, base);
+      return micro_columns<F, 6, Packed>(k, a, a_row, p, c, c_row, n, base);
   }
 }
 
 /// Lays out rows [k0, k0 + k_count) and columns [n0, n0 + panel) of w, whose elements lie `k_step` and `n_step` apart
 /// (one of them is 1), as one block [k_count, panel]; columns beyond `n_count` are zero.
-template <class T>
-void pack_block(const T* w, Index k_step, Index n_step, Index k0, Index k_count, Index n0, Index n_count, T* out) {
-  constexpr Index panel = Tile<T>::panel;
+template <class F>
+void pack_block(const typename Tile<F>::Out* w, Index k_step, Index n_step, Index k0, Index k_count, Index n0,
+                Index n_count, typename Tile<F>::Unit* out) {
+  using T = F;
+  constexpr Index panel = Tile<F>::panel;
   const Index n = std::min(panel, n_count - n0);
   if (n < panel) std::fill_n(out, k_count * panel, T{0});
   if (n_step == 1) {
@@ -139,15 +155,21 @@ void pack_block(const T* w, Index k_step, Index n_step, Index k0, Index k_count,
   }
 }
 
-/// Elements of a matrix [k, n] once packed: blocks of up to `depth` rows, each holding all its panels in turn.
-template <class T>
-constexpr Index packed_size(Index k, Index n) {
-  return (n + Tile<T>::panel - 1) / Tile<T>::panel * Tile<T>::panel * k;
+/// Units that hold so many numbers in depth.
+template <class F>
+constexpr Index units(Index k) {
+  return (k + Tile<F>::per_unit - 1) / Tile<F>::per_unit;
 }
-/// Where the block of rows from k0 (a multiple of `depth`) and columns from n0 begins.
-template <class T>
+/// Units of a matrix of a depth of `k` units and n columns once packed: blocks of up to `depth`, each holding all its
+/// panels in turn.
+template <class F>
+constexpr Index packed_size(Index k, Index n) {
+  return (n + Tile<F>::panel - 1) / Tile<F>::panel * Tile<F>::panel * k;
+}
+/// Where the block of units from k0 (a multiple of `depth`) and columns from n0 begins.
+template <class F>
 constexpr Index block_offset(Index k0, Index k_count, Index n0, Index n_count) {
-  return packed_size<T>(k0, n_count) + n0 * k_count;
+  return packed_size<F>(k0, n_count) + n0 * k_count;
 }
 
 }  // namespace packed

@@ -17,6 +17,7 @@ struct Settings {
   SamplingOptions sampling{.temperature = 0.8};
   double minutes = 0;
   Index threads = std::clamp<Index>(std::thread::hardware_concurrency(), 1, 2);
+  std::string precision = "f32";
   bool quiet = false;
 };
 
@@ -259,6 +260,7 @@ void add_options(CLI::App& app, Settings& s) {
                  "but 0 with --recipe, --epochs, --updates or --resume.")
       ->check(in_range(0, 1e6));
   app.add_option("--threads", s.threads, "Threads to compute with.")->check(in_range(1, 1024));
+  add_precision(app, s.precision);
   app.add_option("--save,--model", s.file,
                  "The model's file: training writes it often, --sample, --score and --rank read it.")
       ->type_name("FILE");
@@ -322,7 +324,7 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) { return app.exit(help); }
-  set_threads(s.threads);
+  set_up(s.threads, s.precision);
   const CLI::Option* sample = app.get_option("--sample");
   if (sample->count() > 0 || !s.score.empty() || !s.rank.empty()) {
     refuse_making(app, sample->count() > 0 ? "--sample" : s.score.empty() ? "--rank" : "--score", {"--seed"});

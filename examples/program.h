@@ -59,6 +59,7 @@ struct Common {
   std::string cell = "lstm";
   std::uint64_t seed = 1;
   Index threads = std::clamp<Index>(std::thread::hardware_concurrency(), 1, 2);
+  std::string precision = "f32";
   bool quiet = false;
 };
 
@@ -82,7 +83,20 @@ inline CLI::Option* add_file(CLI::App& app, const std::string& name, std::string
   return app.add_option(name, value, help)->type_name("FILE");
 }
 
-/// --data, --cell, --seed, --threads and --quiet. What `data` is, is for the program to say.
+/// --precision, which any program of large products takes.
+inline void add_precision(CLI::App& app, std::string& precision) {
+  app.add_option("--precision", precision, "What large matrix products are computed in; all else stays f32.")
+      ->type_name("TYPE")
+      ->check(CLI::IsMember(std::vector<std::string>{"f32", "bf16"}));
+}
+
+/// Errors: UsageError if the processor has no products in bf16.
+inline void set_up(Index threads, const std::string& precision) {
+  set_threads(threads);
+  set_products(precision == "bf16" ? Products::bf16 : Products::f32);
+}
+
+/// --data, --cell, --seed, --threads, --precision and --quiet. What `data` is, is for the program to say.
 inline void add_common(CLI::App& app, Common& c, const std::string& data) {
   app.option_defaults()->always_capture_default();
   if (!data.empty()) app.add_option("--data", c.data, data)->type_name("PATH");
@@ -92,6 +106,7 @@ inline void add_common(CLI::App& app, Common& c, const std::string& data) {
   add_number(app, "--seed", c.seed, 0, 0x1p53,
              "Decides the start, the order and the draws: the same seed, the same run.");
   add_number(app, "--threads", c.threads, 1, 1024, "Threads to compute with.");
+  add_precision(app, c.precision);
   app.add_flag("--quiet", c.quiet, "Print the result alone.");
 }
 
@@ -192,14 +207,14 @@ int with_status(const std::string& program, F f) {
   }
 }
 
-/// Parses the command line, sets the threads and calls `run()`; the status of its end.
+/// Parses the command line, sets threads and precision, and calls `run()`; the status of its end.
 template <class F>
 int run_program(CLI::App& app, int argc, char** argv, const Common& common, F run) {
   return with_status(app.get_name(), [&] {
     try {
       app.parse(argc, argv);
     } catch (const CLI::Success& help) { return app.exit(help); }
-    set_threads(common.threads);
+    set_up(common.threads, common.precision);
     return run();
   });
 }

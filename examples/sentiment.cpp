@@ -16,6 +16,7 @@ struct Settings {
   bool interactive = false, quiet = false;
   bool both_ways = false, one_way = false, with_counts = false, no_counts = false;
   Index epochs = 0, threads = 1, seeds = 1;
+  std::string precision = "f32";
   std::uint64_t seed = 1;
 };
 
@@ -272,6 +273,7 @@ void add_options(CLI::App& app, Settings& s) {
   count("--seeds", s.seeds, 1, many,
         "Train with this many seeds, from --seed on, and print mean and spread; saves nothing.");
   count("--threads", s.threads, 1, 1024, "Threads to compute with; small models gain nothing from a second one.");
+  add_precision(app, s.precision);
   file("--save,--model", s.file,
        "The model's file: training writes it after each epoch; --classify and --interactive read it.");
   add_texts(app, "--classify", s.classify, "TEXT", "Tell the class of this text");
@@ -318,7 +320,7 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? 0 : 2; }
   check_options(app, settings);
-  set_threads(settings.threads);
+  set_up(settings.threads, settings.precision);
   if (!settings.classify.empty() || settings.interactive) return use(settings);
   catch_interrupt();
   return settings.seeds > 1 ? repeat(settings) : train_and_report(settings);

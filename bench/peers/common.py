@@ -18,7 +18,8 @@ RATE = 1e-4
 NOT_SUPPORTED = 3  # the exit status of a cell or mode that a peer does not have
 
 
-def parse_options(peer, cells=tuple(GATES), modes=("train", "infer"), add_options=lambda parser: None):
+def parse_options(peer, cells=tuple(GATES), modes=("train", "infer"), add_options=lambda parser: None,
+                  precisions=("f32",)):
     parser = argparse.ArgumentParser(description=f"One training step or one inference of a layer by {peer}.")
     parser.add_argument("--cell", choices=list(GATES), default="lstm", help="custom is an LSTM with peepholes")
     parser.add_argument("--batch", type=int, default=16, help="sequences")
@@ -27,6 +28,7 @@ def parse_options(peer, cells=tuple(GATES), modes=("train", "infer"), add_option
     parser.add_argument("--hidden", type=int, default=128, help="width of the state")
     parser.add_argument("--mode", choices=("train", "infer"), default="train")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--precision", choices=("f32", "bf16"), default="f32", help="of the products")
     parser.add_argument("--seconds", type=float, default=2, help="how long to measure")
     parser.add_argument("--check-dir", type=Path, metavar="DIR",
                         help="read the weights and the input from DIR/W.bin …, print the loss, and write the "
@@ -34,7 +36,7 @@ def parse_options(peer, cells=tuple(GATES), modes=("train", "infer"), add_option
     add_options(parser)
     o = parser.parse_args()
     o.peer = peer
-    if o.cell not in cells or o.mode not in modes:
+    if o.cell not in cells or o.mode not in modes or o.precision not in precisions:
         sys.exit(NOT_SUPPORTED)
     limit_threads(o.threads)
     return o

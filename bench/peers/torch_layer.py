@@ -15,9 +15,16 @@ def run(o, layer, parameters, gradients, compiles=False):
     """`layer` maps x to the outputs [T, B, H]; `gradients` returns those of its `parameters` by the names of common.py;
     `compiles` says that the first calls take long."""
     x = torch.tensor(common.make_input(o))
+    plain = layer
+
+    def in_precision(x):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=o.precision == "bf16"):
+            return plain(x)
+
+    layer = in_precision
 
     def train():
-        layer(x).square().mean().backward()
+        layer(x).float().square().mean().backward()
         with torch.no_grad():
             for p in parameters:
                 p.add_(p.grad, alpha=-common.RATE)
@@ -28,7 +35,7 @@ def run(o, layer, parameters, gradients, compiles=False):
             layer(x)
 
     if o.check_dir:
-        loss = layer(x).square().mean()
+        loss = layer(x).float().square().mean()
         loss.backward()
         common.report_check(o, loss.item(), gradients())
         return

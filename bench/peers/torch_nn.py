@@ -1,7 +1,7 @@
 """PyTorch's own layers: nn.RNN, nn.GRU, nn.LSTM."""
 import common
 
-o = common.parse_options("torch-nn", cells=("rnn", "gru", "lstm"))
+o = common.parse_options("torch-nn", cells=("rnn", "gru", "lstm"), precisions=("f32", "bf16"))
 
 import torch
 from torch import nn

@@ -6,7 +6,7 @@ import warnings
 import common
 
 o = common.parse_options("torch", add_options=lambda parser: parser.add_argument(
-    "--how", choices=("eager", "script", "compile"), default="eager"))
+    "--how", choices=("eager", "script", "compile"), default="eager"), precisions=("f32", "bf16"))
 o.peer += "-" + o.how
 os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # of processes that would outlive the compilation
 

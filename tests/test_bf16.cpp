@@ -1,0 +1,179 @@
+// Products in bf16: those of operands rounded to it, added up in f32; where the processor has them.
+#include <doctest/doctest.h>
+
+#include <bit>
+#include <cstring>
+
+#include <unroll/core/gemm.h>
+#include <unroll/core/ops.h>
+#include <unroll/core/products.h>
+#include <unroll/core/random.h>
+#include <unroll/core/threads.h>
+
+using namespace unroll;
+
+namespace {
+
+bool same_bits(const Array& a, const Array& b) {
+  return a.shape() == b.shape() &&
+         std::memcmp(a.raw<void>(), b.raw<void>(), a.size() * (a.dtype() == f64 ? 8 : 4)) == 0;
+}
+
+struct InBf16 {
+  InBf16() { set_products(Products::bf16); }
+  ~InBf16() { set_products(Products::f32); }
+};
+
+Array random_array(const Shape& shape, std::uint64_t seed) {
+  Random random(seed);
+  return normal(1)(shape, random).to(f32);
+}
+
+/// The upper half of an f32, to the nearest and of two equally near ones to the even.
+double rounded(double x) {
+  const auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(x));
+  const std::uint32_t low = bits & 0xFFFFu, high = bits >> 16;
+  const bool up = low > 0x8000u || (low == 0x8000u && (high & 1u) != 0);
+  return std::bit_cast<float>((high + (up ? 1u : 0u)) << 16);
+}
+
+/// As a part of something wider.
+Array with_gaps(const Array& a) {
+  const Array wide = Array::full({a.rows(), a.cols() + 5}, f32, 777);
+  for (Index r = 0; r < a.rows(); ++r) {
+    std::memcpy(wide.part(r, 3, {a.cols()}).raw<void>(), a.part(r, 0, {a.cols()}).raw<void>(),
+                a.cols() * sizeof(float));
+  }
+  return wide.part(0, 3, a.shape());
+}
+
+struct Kind {
+  const char* name;
+  void (*multiply)(const Array&, const Array&, const Dest&);
+  bool a_transposed, b_transposed;
+};
+const Kind kinds[] = {{"a b", multiply, false, false},
+                      {"a b once", multiply_once, false, false},
+                      {"a bᵀ", multiply_nt, false, true},
+                      {"a bᵀ once", multiply_once_nt, false, true},
+                      {"aᵀ b", multiply_tn, true, false}};
+
+/// The product [m, n] over a depth of k, and what it must be up to the rounding of its sums.
+void check(const Kind& kind, Index m, Index n, Index k) {
+  CAPTURE(kind.name);
+  CAPTURE(m);
+  CAPTURE(n);
+  CAPTURE(k);
+  const Array a = random_array(kind.a_transposed ? Shape{k, m} : Shape{m, k}, 1);
+  const Array b = random_array(kind.b_transposed ? Shape{n, k} : Shape{k, n}, 2);
+  const Array start = random_array({m, n}, 3);
+  const auto x = [&](Index i, Index j) { return rounded(kind.a_transposed ? a.flat(j * m + i) : a.flat(i * k + j)); };
+  const auto y = [&](Index j, Index q) { return rounded(kind.b_transposed ? b.flat(q * k + j) : b.flat(j * n + q)); };
+  std::vector<double> expected(m * n, 0);
+  for (Index i = 0; i < m; ++i) {
+    for (Index j = 0; j < k; ++j) {
+      for (Index q = 0; q < n; ++q) expected[i * n + q] += x(i, j) * y(j, q);
+    }
+  }
+  for (const bool gaps : {false, true}) {
+    const Array left = gaps ? with_gaps(a) : a, right = gaps ? with_gaps(b) : b;
+    for (const bool add : {false, true}) {
+      for (int call = 0; call < 3; ++call) {
+        CAPTURE(gaps);
+        CAPTURE(add);
+        CAPTURE(call);
+        const Array into = gaps ? with_gaps(start) : start.copy();
+        kind.multiply(left, right, {into, add});
+        double worst = 0;
+        for (Index i = 0; i < m * n; ++i) {
+          worst = std::max(worst, std::abs(into.flat(i) - expected[i] - (add ? start.flat(i) : 0)));
+        }
+        CHECK(worst <= 1e-6 * std::sqrt(static_cast<double>(k)) * 6);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("bf16: set_products tells where it cannot be") {
+  CHECK(products() == Products::f32);
+  CHECK(available(Products::f32));
+  if (available(Products::bf16)) {
+    const InBf16 here;
+    CHECK(products() == Products::bf16);
+  } else {
+    CHECK_THROWS_WITH_AS(set_products(Products::bf16),
+                         "set_products: products in bf16 need a processor with AVX512-BF16 and a build for it",
+                         UsageError);
+  }
+  CHECK(products() == Products::f32);
+}
+
+TEST_CASE("bf16: products of rounded operands" * doctest::skip(!available(Products::bf16))) {
+  const InBf16 here;
+  for (const Kind& kind : kinds) {
+    for (const auto& [m, n, k] : std::vector<std::array<Index, 3>>{{6, 64, 128},
+                                                                   {1, 300, 129},
+                                                                   {7, 65, 255},
+                                                                   {13, 17, 513},
+                                                                   {32, 96, 64},
+                                                                   {200, 70, 33},
+                                                                   {5, 200, 1030},
+                                                                   {100, 130, 16}}) {
+      check(kind, m, n, k);
+    }
+  }
+}
+
+TEST_CASE("bf16: small products and those of f64 are what they are in f32" *
+          doctest::skip(!available(Products::bf16))) {
+  const Array a = random_array({3, 40}, 1), b = random_array({40, 5}, 2);
+  const Array big_a = random_array({64, 64}, 1).to(f64), big_b = random_array({64, 64}, 2).to(f64);
+  const auto bits = [](const Array& x, const Array& y) {
+    const Array into = Array::zeros({x.rows(), y.cols()}, x.dtype());
+    multiply(x, y, {into, false});
+    return into;
+  };
+  const Array small = bits(a, b), wide = bits(big_a, big_b);
+  const InBf16 here;
+  CHECK(same_bits(bits(a, b), small));
+  CHECK(same_bits(bits(big_a, big_b), wide));
+}
+
+TEST_CASE("bf16: a matrix keeps its copies for both apart" * doctest::skip(!available(Products::bf16))) {
+  const Array a = random_array({32, 96}, 1), w = random_array({96, 128}, 2);
+  const auto product = [&] {
+    const Array into = Array::zeros({32, 128}, f32);
+    for (int call = 0; call < 2; ++call) multiply(a, w, {into, false});
+    return into;
+  };
+  const Array plain = product();
+  const Array in_bf16 = [&] {
+    const InBf16 here;
+    return product();
+  }();
+  CHECK_FALSE(same_bits(plain, in_bf16));
+  CHECK(same_bits(product(), plain));
+  const InBf16 here;
+  CHECK(same_bits(product(), in_bf16));
+}
+
+TEST_CASE("bf16: the same bits for any number of threads" * doctest::skip(!available(Products::bf16))) {
+  const InBf16 here;
+  for (const Kind& kind : kinds) {
+    CAPTURE(kind.name);
+    const Array a = random_array(kind.a_transposed ? Shape{700, 200} : Shape{200, 700}, 1);
+    const Array b = random_array(kind.b_transposed ? Shape{300, 700} : Shape{700, 300}, 2);
+    std::vector<Array> results;
+    for (const Index count : {1u, 2u, 3u}) {
+      set_threads(count);
+      const Array into = Array::zeros({200, 300}, f32);
+      kind.multiply(a, b, {into, false});
+      results.push_back(into);
+    }
+    set_threads(1);
+    CHECK(same_bits(results[1], results[0]));
+    CHECK(same_bits(results[2], results[0]));
+  }
+}
