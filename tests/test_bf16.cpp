@@ -3,12 +3,16 @@
 
 #include <bit>
 #include <cstring>
+#include <thread>
 
 #include <unroll/core/gemm.h>
 #include <unroll/core/ops.h>
 #include <unroll/core/products.h>
 #include <unroll/core/random.h>
 #include <unroll/core/threads.h>
+#include <unroll/layers/cells.h>
+#include <unroll/layers/scan.h>
+#include <unroll/optim/sgd.h>
 
 using namespace unroll;
 
@@ -176,4 +180,36 @@ TEST_CASE("bf16: the same bits for any number of threads" * doctest::skip(!avail
     CHECK(same_bits(results[1], results[0]));
     CHECK(same_bits(results[2], results[0]));
   }
+}
+
+TEST_CASE("bf16: a training step asks for no memory the second time, and for no more than in f32" *
+          doctest::skip(!available(Products::bf16))) {
+  const auto bytes = [](Products kind) {
+    Index first = 0, second = 0;
+    std::thread([&] {  // with a pool of its own
+      set_products(kind);
+      Params params(1);
+      const Lstm cell(params / "cell", 40, 96);
+      const Array xs = random_array({20, 32, 40}, 5);
+      Sgd sgd({.rate = 1e-3});
+      const auto step = [&] {
+        Tape tape;
+        sgd.step(params, tape.backward(sum(scan(cell, Tensor(xs)).outputs)));
+      };
+      const Index before = pool_stats().bytes;
+      step();
+      step();
+      first = pool_stats().bytes - before;
+      step();
+      second = pool_stats().bytes - before;
+    })
+        .join();
+    set_products(Products::f32);
+    CHECK(second == first);
+    return first;
+  };
+  const Index in_f32 = bytes(Products::f32), in_bf16 = bytes(Products::bf16);
+  CAPTURE(in_f32);
+  CAPTURE(in_bf16);
+  CHECK(in_bf16 <= in_f32);
 }
