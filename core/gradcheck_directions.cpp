@@ -48,13 +48,12 @@ GradcheckReport check_directions(Params& params, const std::function<Tensor()>& 
     for (Index k = 0; k < options.directions && !std::isnan(row.error); ++k) {
       Array direction = normal(1)(at.shape(), random);
       direction = moved(Array::zeros(at.shape(), f64), 1 / root_mean_square(direction), direction);
-      const auto along = [&](double steps) {
-        param.set(moved(at, steps * h, direction));
+      const auto along = [&](double distance) {
+        param.set(moved(at, distance, direction));
         return detail::change(cotangent, f().value(), start);
       };
-      const double numeric = (8 * (along(1) - along(-1)) - (along(2) - along(-2))) / (12 * h);
       const double analytic = grads.contains(param) ? detail::dot(grads[param], direction) : 0;
-      const double error = detail::relative_error(analytic, numeric, y);
+      const auto [numeric, error] = detail::difference(analytic, along, h, y, options.tolerance);
       if (k > 0 && error <= row.error) continue;  // a NaN is the worst of all
       row.element = k;
       row.analytic = analytic;

@@ -47,8 +47,7 @@ void for_each_wrapper(F visit) {
 }
 
 /// The worst outcome of a check of everything that a scan returns by the inputs, the initial state and the parameters.
-GradcheckReport checked(const Repeated<AnyLayer>& layer, Params& params, Index in, const ScanOptions& options,
-                        std::uint64_t seed) {
+GradcheckReport checked(const Repeated<AnyLayer>& layer, Params& params, Index in, const ScanOptions& options) {
   params.fill(uniform(0.9));
   const Param xs = (params / "given")("xs", {steps, batch, in}, normal(1));
   auto start = layer.zero_state(batch);
@@ -57,15 +56,13 @@ GradcheckReport checked(const Repeated<AnyLayer>& layer, Params& params, Index i
     const Shape& shape = start.parts[k].shape();
     if (shape.rows() * shape.cols() > 0) given[k] = (params / "given")(fmt::format("state{}", k), shape, normal(1));
   }
-  return check_model(params,
-                     [&] {
-                       auto state = start;
-                       for (Index k = 0; k < given.size(); ++k) {
-                         if (start.parts[k].size() > 0) state.parts[k] = given[k];
-                       }
-                       return in_a_row(scan(layer, xs, state, options));
-                     },
-                     {.seed = seed, .elements = 6});
+  return check_model(params, [&] {
+    auto state = start;
+    for (Index k = 0; k < given.size(); ++k) {
+      if (start.parts[k].size() > 0) state.parts[k] = given[k];
+    }
+    return in_a_row(scan(layer, xs, state, options));
+  });
 }
 
 }  // namespace
@@ -79,16 +76,12 @@ TEST_CASE("gradients of all cells in all wrappers: inputs, initial state, parame
           CAPTURE(wrapper);
           CAPTURE(lengths.size());
           CAPTURE(direction);
-          GradcheckReport report;
-          for (std::uint64_t seed = 1; seed <= 3; ++seed) {  // a difference across a kink of ReLU says nothing
-            Params params(seed, f64);
-            const auto wrapped = [&](const Scope& p) { return wrap(p, AnyCell(make(p / "cell", width, width))); };
-            Wrapped one = wrapped(params / "one");
-            if (*direction == 'b') one.layer = Bidirectional<AnyLayer>(one.layer, wrapped(params / "two").layer);
-            const ScanOptions options{.lengths = lengths, .reverse = *direction == 'r'};
-            report = checked({one.layer, &params.random()}, params, one.in, options, seed);
-            if (report.passed()) break;
-          }
+          Params params(1, f64);
+          const auto wrapped = [&](const Scope& p) { return wrap(p, AnyCell(make(p / "cell", width, width))); };
+          Wrapped one = wrapped(params / "one");
+          if (*direction == 'b') one.layer = Bidirectional<AnyLayer>(one.layer, wrapped(params / "two").layer);
+          const ScanOptions options{.lengths = lengths, .reverse = *direction == 'r'};
+          const GradcheckReport report = checked({one.layer, &params.random()}, params, one.in, options);
           CHECK_MESSAGE(report.passed(), report.str());
         }
       }
