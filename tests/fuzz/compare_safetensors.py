@@ -5,7 +5,8 @@ usage: compare_safetensors.py PROGRAM FOLDER…
 
 PROGRAM is unroll_reread; the folders hold inputs of the harness fuzz_safetensors. Every file that unroll takes must be
 one that the package takes, with the same names, shapes, bits (narrow integers as wide ones) and metadata. A file that
-only the package takes must be refused for one of the reasons that io/safetensors.h gives. Exits with 1 otherwise.
+only the package takes must be refused for a reason that io/safetensors.h gives, or because the package is milder than
+the format, whose headers begin with '{' and whose metadata is an object. Exits with 1 otherwise.
 """
 import subprocess
 import sys
@@ -17,7 +18,8 @@ import safetensors
 
 DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U32": "<u4", "U16": "<u2",
           "U8": "u1", "BOOL": "?"}
-STRICTER = ("is not supported", "an array has at most", "is too long", "twice", "nested more than")
+STRICTER = ("is not supported", "an array has at most", "is too long", "twice", "nested more than",
+            "the header does not begin with '{'", "__metadata__ is not an object")
 
 
 def file_of(data):

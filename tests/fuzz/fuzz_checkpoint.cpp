@@ -28,7 +28,7 @@ struct Model {
   void train() {
     Tape tape;
     const Tensor x = embedding(Ids{0, 2});
-    const Tensor loss = sum(linear(rnn.step(rnn.project(x), rnn.zero_state(2))));
+    const Tensor loss = sum(linear(rnn.step(rnn.project(x), rnn.zero_state(2)).a));
     adam.step(params, tape.backward(loss));
   }
   std::map<std::string, Array> values() const {

@@ -22,7 +22,7 @@ struct Torch {
   Params params{1};
   Embedding embedding{params / "embedding", 2, 1};
   Gru gru{params / "gru", 1, 1, Reset::after};
-  Stack lstm{Bidirectional<Lstm>(params / "l0", 1, 1), Bidirectional<Lstm>(params / "l1", 2, 1)};
+  Stack lstm = Stack({Bidirectional<Lstm>(params / "l0", 1, 1), Bidirectional<Lstm>(params / "l1", 2, 1)});
   Linear linear{params / "linear", 2, 1};
 
   ForeignModules modules() const {
