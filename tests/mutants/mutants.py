@@ -234,7 +234,8 @@ class Tests:
         if done.returncode == 0:
             return None
         output = done.stdout.decode(errors="replace")
-        failed = re.search(r"(test_\w+\.cpp):(\d+): (FATAL )?ERROR", output)
+        failed = (re.search(r"(test_\w+\.cpp):(\d+): (FATAL )?ERROR", output)
+                  or re.search(r"(test_\w+\.cpp):(\d+):", output))  # the case, where the check is another file's
         place = f"{failed.group(1)}:{failed.group(2)}" if failed else program
         return f"crash, {place}" if done.returncode < 0 or "test case CRASHED" in output else place
 
