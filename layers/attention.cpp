@@ -31,13 +31,17 @@ Memory Attention::memory(const Tensor& outputs, const std::vector<Index>& length
   const Index steps = outputs.dim(0), batch = outputs.dim(1);
   require(lengths.empty() || lengths.size() == batch, "Attention: there are {} lengths for a memory of {} sequences",
           lengths.size(), batch);
-  Array mask = Array::zeros({batch, steps}, outputs.dtype());
+  Array mask = Array::zeros({batch, steps}, outputs.dtype()), within = Array::full({steps, batch, 1}, mask.dtype(), 1);
   for (Index b = 0; b < lengths.size(); ++b) {
     require(lengths[b] >= 1 && lengths[b] <= steps, "Attention: sequence {} has length {}; it must be 1 … {}", b,
             lengths[b], steps);
-    for (Index t = lengths[b]; t < steps; ++t) mask.set_flat(b * steps + t, -std::numeric_limits<double>::infinity());
+    for (Index t = lengths[b]; t < steps; ++t) {
+      mask.set_flat(b * steps + t, -std::numeric_limits<double>::infinity());
+      within.set_flat(t * batch + b, 0);
+    }
   }
-  const Tensor values = transpose(outputs, {1, 0, 2});
+  // A weight of 0 does not silence a NaN, and neither does −∞ a score.
+  const Tensor values = transpose(lengths.empty() ? outputs : where(within, outputs, 0), {1, 0, 2});
   return {score_ == Score::dot ? values : matmul(values, wk_), values, mask};
 }
 

@@ -37,7 +37,7 @@ class Attention {
   Attention(const Scope& p, Score score, Index query, Index memory, Index size = 0);
 
   /// outputs [T, B, V] with the lengths of the sequences [B], or none when all have T steps. What lies beyond a
-  /// sequence's length has no influence, provided it is finite, as the outputs of `scan` are.
+  /// sequence's length has no influence, whatever it is.
   Memory memory(const Tensor& outputs, const std::vector<Index>& lengths = {}) const;
   /// query [B, Q]
   Attended operator()(const Tensor& query, const Memory& memory) const;

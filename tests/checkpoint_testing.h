@@ -7,18 +7,6 @@ namespace unroll::testing {
 
 inline constexpr Index in = 3, hidden = 4, steps = 23, batch = 13;  // 299 rows: a block of 256 and the rest of one
 
-inline void check_same_bits(const std::vector<Array>& a, const std::vector<Array>& b) {
-  REQUIRE(a.size() == b.size());
-  for (Index i = 0; i < a.size(); ++i) {
-    CAPTURE(i);
-    CHECK(same_bits(a[i], b[i]));
-  }
-}
-inline void check_same_bits(const Pass& a, const Pass& b) {
-  check_same_bits(a.values, b.values);
-  check_same_bits(a.gradients, b.gradients);
-}
-
 inline std::vector<Index> some_lengths() {
   std::vector<Index> lengths;
   for (Index b = 0; b < batch; ++b) lengths.push_back(1 + b * 7 % steps);

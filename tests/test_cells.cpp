@@ -1,7 +1,7 @@
 // Every cell: gradients, stepping, and what its equations promise.
 #include <unroll/core/gradcheck.h>
 
-#include "layer_testing.h"
+#include "ragged_testing.h"
 
 using namespace unroll;
 using namespace unroll::testing;
@@ -11,13 +11,20 @@ namespace {
 constexpr Index steps = 5, batch = 3, in = 2, hidden = 3;
 
 const std::vector<ScanOptions>& all_options() {
-  static const std::vector<ScanOptions> options{
-      {}, {.reverse = true}, {.lengths = {2, 5, 3}}, {.lengths = {2, 5, 3}, .reverse = true}};
+  static const double read[steps][batch] = {{1, 0, 1}, {1, 1, 0}, {0, 1, 0}, {1, 1, 0}, {0, 1, 0}};
+  static const Tensor mask = Array::of({steps, batch}, &read[0][0]);
+  static const std::vector<ScanOptions> options{{},
+                                                {.reverse = true},
+                                                {.lengths = {2, 5, 3}},
+                                                {.lengths = {2, 5, 3}, .reverse = true},
+                                                {.mask = mask},
+                                                {.lengths = {4, 5, 2}, .reverse = true, .mask = mask}};
   return options;
 }
 
 std::string described(const ScanOptions& options) {
-  return fmt::format("lengths [{}]{}", fmt::join(options.lengths, ", "), options.reverse ? ", reverse" : "");
+  return fmt::format("lengths [{}]{}{}", fmt::join(options.lengths, ", "), options.reverse ? ", reverse" : "",
+                     options.mask.defined() ? ", mask" : "");
 }
 
 }  // namespace
@@ -44,6 +51,31 @@ TEST_CASE("gradients of every cell over five steps: inputs, initial state, param
       CHECK(of_parameters.rows.size() == params.size());
       CHECK_MESSAGE(of_inputs.passed(), of_inputs.str());
       CHECK_MESSAGE(of_parameters.passed(), of_parameters.str());
+    }
+  });
+}
+
+TEST_CASE("backward of every cell in f32 is that in f64 to 2e-3, at the same numbers") {
+  for_each_cell([](const std::string& name, auto make) {
+    for (const ScanOptions& options : all_options()) {
+      CAPTURE(name);
+      CAPTURE(described(options));
+      Params params(1, f32);
+      const auto cell = make(params / "cell", 7, 9);
+      params.fill(uniform(0.5));
+      const Array xs = random_array({steps, batch, 7}, 2).to(f32);
+      const auto start = random_state(cell.zero_state(batch), 3);
+      const Pass narrow = forward_and_backward(cell, params, xs, start, options);
+      params.to(f64);
+      const auto wide_start = map_fields(start, [](const Tensor& x) { return Tensor(x.value().to(f64)); });
+      const Pass wide = forward_and_backward(cell, params, xs.to(f64), wide_start, options);
+      for (Index k = 0; k < wide.gradients.size(); ++k) {
+        const Array &a = narrow.gradients[k], &b = wide.gradients[k];
+        CHECK(a.dtype() == f32);
+        for (Index i = 0; i < b.size(); ++i) {
+          CHECK(std::abs(a.flat(i) - b.flat(i)) <= 2e-3 * std::max({1.0, std::abs(a.flat(i)), std::abs(b.flat(i))}));
+        }
+      }
     }
   });
 }

@@ -96,6 +96,37 @@ TEST_CASE("gradients: ops along axes, of a tensor as itself and as a part") {
   }
 }
 
+TEST_CASE("gradients: of no row, and of no column") {
+  for (const Shape& shape : {Shape{0, 3}, Shape{2, 0, 3}}) {
+    check_grad(
+        "softmax", [](auto x) { return softmax(x); }, shape);
+    check_grad(
+        "sum of the last", [](auto x) { return sum(x, {-1}); }, shape);
+    check_grad(
+        "prod of the last", [](auto x) { return prod(x, {-1}); }, shape);
+    check_grad(
+        "cumsum", [](auto x) { return cumsum(x, 0); }, shape);
+    check_grad(
+        "flip", [](auto x) { return flip(x, -1); }, shape);
+    check_grad(
+        "concat",
+        [](auto x) {
+          return concat({x, x * x});
+        },
+        shape);
+    check_grad(
+        "slice", [](auto x) { return slice(x, -1, 1, 3); }, shape);
+    check_grad(
+        "split", [](auto x) { return split<3>(x)[1]; }, shape);
+    check_grad(
+        "unsqueeze", [](auto x) { return unsqueeze(x, 1); }, shape);
+    check_grad(
+        "repeat_interleave", [](auto x) { return repeat_interleave(x, 2, -1); }, shape);
+  }
+  check_grad("sum of no column", [](auto x) { return sum(x, {-1}); }, {3, 0});
+  check_grad("prod of no column", [](auto x) { return prod(x, {-1}); }, {3, 0});
+}
+
 TEST_CASE("gradients: reductions over axes of three and more") {
   for (const bool keep : {false, true}) {
     for (const std::vector<int>& axes : {std::vector{1}, {0, -1}, {0, 1, 2}, {2, 1}, {}}) {

@@ -17,6 +17,12 @@ struct Halves {
   }
 };
 
+/// u |z|, and 0 where u is, even if z is infinite: what is certain and right costs nothing.
+template <class L>
+L missed(L u, L z) {
+  return where(u == 0, L(0), u * abs(z));
+}
+
 /// Every axis, from the last, agrees or is 1.
 bool broadcasts(const Shape& from, const Shape& to) {
   for (Index k = 1; k <= from.ndim(); ++k) {
@@ -31,8 +37,8 @@ Array row_of(const std::vector<double>& numbers, Dtype dtype) {
 
 }  // namespace
 
-/// Plain: max(z, 0) − y z + ln(1 + exp −|z|),   dz = σ(z) − y.
-/// With weights w and positive weights p: w ((1 − y) z + v (max(−z, 0) + ln(1 + exp −|z|))) with v = 1 + (p − 1) y,
+/// Plain: u |z| + ln(1 + exp −|z|) with u = y for z < 0 and 1 − y else,   dz = σ(z) − y.
+/// With weights w and positive weights p: w (u |z| + v ln(1 + exp −|z|)) with v = 1 + (p − 1) y, and u = p y for z < 0,
 /// dz = w (1 − y − v (1 − σ(z))).
 Tensor bce_with_logits(const Tensor& logits, const Array& targets, Reduce reduce, const BceOptions& options) {
   require_value(op, logits);
@@ -44,7 +50,7 @@ Tensor bce_with_logits(const Tensor& logits, const Array& targets, Reduce reduce
   if (!options.weights.defined() && positive.empty()) {
     const auto plain = [](auto z, auto y) {
       const Halves half(z);
-      return std::array{relu(z) - y * z + half.log, where(z < 0, half.yes - y, (1 - y) - half.no)};
+      return std::array{missed(where(z < 0, y, 1 - y), z) + half.log, where(z < 0, half.yes - y, (1 - y) - half.no)};
     };
     return detail::element_loss<1>(op, plain, std::array<Tensor, 2>{logits, targets}, reduce, layout);
   }
@@ -59,7 +65,7 @@ Tensor bce_with_logits(const Tensor& logits, const Array& targets, Reduce reduce
   const auto weighted = [](auto z, auto y, auto w, auto p) {
     const Halves half(z);
     const auto v = 1 + (p - 1) * y;
-    return std::array{w * ((1 - y) * z + v * (relu(-z) + half.log)), w * ((1 - y) - v * half.no)};
+    return std::array{w * (missed(where(z < 0, p * y, 1 - y), z) + v * half.log), w * ((1 - y) - v * half.no)};
   };
   const std::array<Tensor, 4> inputs{logits, targets, broadcast_to(w, shape), broadcast_to(p, shape)};
   return detail::element_loss<1>(op, weighted, inputs, reduce, layout);
