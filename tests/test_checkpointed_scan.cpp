@@ -202,6 +202,40 @@ TEST_CASE("checkpointed scan: the second run sees what the first one saw") {
   for (const Index every : intervals()) check_same_bits(run(every, true), plain);
 }
 
+TEST_CASE("checkpointed scan: the second run uses the cell as it was, and may see its inputs in every step") {
+  struct Looking {
+    struct State {
+      Tensor h;
+    };
+    Param wx, wh;
+    Tensor all;  // xs
+    double factor;
+    State zero_state(Index n) const { return {wh.zeros(n, hidden)}; }
+    Tensor project(const Tensor& xs) const { return matmul(xs, wx); }
+    State step(const Tensor& z, const State& s) const {
+      return {tanh(z + matmul(s.h * factor, wh) + matmul(at(all, 2), wx))};
+    }
+  };
+  Params params(1, f64);
+  const Param wx = Scope(params)("wx", {in, hidden}, glorot), wh = Scope(params)("wh", {hidden, hidden}, orthogonal);
+  const Array input = random_array({steps, batch, in}, 5);
+  const auto run = [&](Index every) {
+    Tape tape;
+    const Tensor xs = tape.watch(input);
+    Looking cell{wx, wh, xs, 0.5};
+    const auto scanned = scan(cell, xs, {.checkpoint_every = every});
+    cell.factor = 2;
+    cell.all = at(xs, 0);
+    std::vector<Array> all{scanned.outputs.value()};
+    const Grads grads = tape.backward(random_sum(scanned, 3));
+    all.push_back(grads[xs]);
+    append_gradients(all, params, grads);
+    return all;
+  };
+  const auto plain = run(0);
+  for (const Index every : intervals()) check_same_bits(run(every), plain);
+}
+
 TEST_CASE("checkpointed scan: on the plain paths, in the large, without a tape") {
   Params params(1, f32);
   const Lstm cell(params, 40, 50);

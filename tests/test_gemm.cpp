@@ -174,7 +174,8 @@ TEST_CASE("products: a packed copy never outlives the numbers it was made from")
   Tensor t = std::move(w);
   for (int i = 0; i < 3; ++i) CHECK(product(t.value()) == doctest::Approx(by_hand(t.value())));
   const void* place = t.value().raw<void>();
-  t = std::move(t) + Tensor(random_array({40, 24}, f64, 5));
+  const Tensor more = random_array({40, 24}, f64, 5);
+  t = std::move(t) + more;
   CHECK(t.value().raw<void>() == place);
   for (int i = 0; i < 3; ++i) CHECK(product(t.value()) == doctest::Approx(by_hand(t.value())));
   // Two views of one buffer: the copy of one is not taken for the other.

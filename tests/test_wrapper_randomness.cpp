@@ -175,18 +175,6 @@ TEST_CASE("masks of VariationalDropout: at their rates, of every sequence its ow
   check([](const auto& s) -> auto& { return s.output; }, rates.output);
 }
 
-TEST_CASE("masks of VariationalDropout are constants: no gradient goes to them") {
-  Params params(1, f64);
-  const VariationalDropout cell(params, Lstm(params / "lstm", in, hidden), half);
-  Tape tape;
-  auto state = scan(cell, inputs()).last;
-  for (Tensor* mask : {&state.input, &state.recurrent, &state.output}) *mask = tape.watch(*mask);
-  const Grads grads = tape.backward(sum(scan(cell, inputs(), state).outputs));
-  for (const Tensor& mask : {state.input, state.recurrent, state.output}) {
-    for (Index i = 0; i < mask.size(); ++i) CHECK(grads[mask].flat(i) == 0);
-  }
-}
-
 TEST_CASE("streaming in training equals scanning, bit for bit: masks are carried on") {
   Params params(1, f64);
   const Lstm lstm(params / "lstm", in, hidden);
