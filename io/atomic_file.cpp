@@ -56,8 +56,14 @@ struct TemporaryFile {
 bool write_all(int file, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(file, bytes.data(), bytes.size());
-    if (written < 0 && errno != EINTR) return false;
-    if (written > 0) bytes.remove_prefix(static_cast<std::size_t>(written));
+    if (written > 0) {
+      bytes.remove_prefix(static_cast<std::size_t>(written));
+    } else if (written == 0) {  // no system says why; without an end it would be asked again for ever
+      errno = EIO;
+      return false;
+    } else if (errno != EINTR) {
+      return false;
+    }
   }
   return true;
 }
@@ -66,11 +72,20 @@ bool write_all(int file, std::string_view bytes) {
 
 void write_atomically(const std::filesystem::path& path, const std::vector<std::string_view>& pieces) {
   const std::string name = path.string();
-  std::error_code unknown;
-  const std::filesystem::path target =
-      std::filesystem::is_symlink(path, unknown) ? std::filesystem::weakly_canonical(path, unknown) : path;
+  // What is there decides what is written and with which permissions: an error of the look is no answer.
+  std::error_code error;
+  const auto check_look = [&](bool ok) { require<FileError>(ok, "{}: cannot be written: {}", name, error.message()); };
+  const auto link = std::filesystem::symlink_status(path, error);
+  check_look(link.type() != std::filesystem::file_type::none);
+  std::filesystem::path target = path;
+  if (std::filesystem::is_symlink(link)) {
+    target = std::filesystem::weakly_canonical(path, error);
+    check_look(!error);
+  }
   struct stat old {};
   const bool replaces = ::stat(target.c_str(), &old) == 0;
+  error = {errno, std::generic_category()};
+  check_look(replaces || errno == ENOENT);
   require<FileError>(!replaces || S_ISREG(old.st_mode), "{}: cannot be written: not a regular file", name);
 
   const std::string folder = target.has_parent_path() ? target.parent_path().string() : ".";

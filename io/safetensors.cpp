@@ -1,13 +1,18 @@
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cerrno>
 #include <cstdint>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
+#include <span>
 #include <string_view>
 #include <system_error>
 #include <tuple>
+#include <type_traits>
 
 #include <unroll/io/atomic_file.h>
 #include <unroll/io/safetensors.h>
@@ -22,6 +27,14 @@ static_assert(std::endian::native == std::endian::little, "elements are copied b
 constexpr Index length_bytes = 8;
 constexpr Index max_header_bytes = 100'000'000;  // no reader of the format takes a longer one
 constexpr const char* metadata_key = "__metadata__";
+
+/// A name as errors show it: a long one by its first bytes.
+std::string excerpt(const std::string& name) {
+  constexpr Index longest = 200;
+  Index end = std::min(name.size(), longest);
+  while (end < name.size() && (static_cast<unsigned char>(name[end]) & 0xc0u) == 0x80u) --end;
+  return name.substr(0, end) + (end < name.size() ? "…" : "");
+}
 
 // ---- reading ----
 
@@ -38,7 +51,13 @@ template <class T>
 void read_integers(std::istream& in, const std::string& name, const Shape& shape, Safetensors& content) {
   std::vector<T> stored(shape.size());
   in.read(reinterpret_cast<char*>(stored.data()), static_cast<std::streamsize>(stored.size() * sizeof(T)));
-  content.integers.emplace(name, Integers{shape, {stored.begin(), stored.end()}});
+  Integers& integers = content.integers[name];
+  integers.shape = shape;
+  if constexpr (std::is_same_v<T, std::int64_t>) {
+    integers.values = std::move(stored);
+  } else {
+    integers.values.assign(stored.begin(), stored.end());
+  }
 }
 
 void read_booleans(std::istream& in, const std::string& name, const Shape& shape, Safetensors& content) {
@@ -73,67 +92,39 @@ struct Entry {
   Index begin, end;
 };
 
-json parse_header(const std::string& path, const std::string& header) {
-  require<FileError>(header.starts_with('{'), "{}: byte {}: the header does not begin with '{{'", path, length_bytes);
-  // The parser would take a NUL for the end of the text.
-  const Index nul = header.find('\0');
-  require<FileError>(nul == header.npos, "{}: byte {}: a NUL in the header", path, length_bytes + nul);
+/// A list of whole numbers in the header: how many there are, and the first of them.
+struct Numbers {
+  bool good = false;  // it is a list, and of nothing else
+  Index count = 0;
+  std::array<std::uint64_t, Shape::max_axes> first{};
 
-  constexpr int max_depth = 3;  // the header, a tensor, its shape
-  std::vector<std::set<std::string>> keys(max_depth);
-  const auto check = [&](int depth, json::parse_event_t event, json& parsed) {
-    using enum json::parse_event_t;
-    if (event == object_start || event == array_start) {
-      require<FileError>(depth < max_depth, "{}: the header is nested more than {} deep", path, max_depth);
-      keys[static_cast<Index>(depth)].clear();
-    } else if (event == key) {
-      const auto& name = parsed.get_ref<const std::string&>();
-      require<FileError>(keys[static_cast<Index>(depth - 1)].insert(name).second, "{}: the header has '{}' twice", path,
-                         name);
-    }
-    return true;
-  };
-  try {
-    return json::parse(header, check);
-  } catch (const json::parse_error& error) {
-    throw FileError(fmt::format("{}: byte {}: the header is not JSON", path, length_bytes + error.byte - 1));
-  } catch (const json::out_of_range&) {
-    throw FileError(fmt::format("{}: the header holds a number that is out of range", path));
+  void add(std::uint64_t number) {
+    if (count < first.size()) first[count] = number;
+    ++count;
   }
-}
+};
 
-std::map<std::string, std::string> parse_metadata(const std::string& path, const json& object) {
-  require<FileError>(object.is_object(), "{}: {} is not an object", path, metadata_key);
-  std::map<std::string, std::string> metadata;
-  for (const auto& [key, text] : object.items()) {
-    require<FileError>(text.is_string(), "{}: {}: '{}' is not a string", path, metadata_key, key);
-    metadata.emplace(key, text.get_ref<const std::string&>());
-  }
-  return metadata;
-}
+/// A tensor as the header has it.
+struct Description {
+  std::optional<std::string> dtype;
+  Numbers shape, offsets;
+};
 
-Entry parse_entry(const std::string& path, const std::string& name, const json& object, Index data_bytes) {
-  const std::string where = fmt::format("{}: tensor '{}'", path, name);
-  require<FileError>(object.is_object(), "{}: its entry is not an object", where);
-  const auto numbers = [&](const char* key) {
-    const auto found = object.find(key);
-    const auto is_natural = [](const json& number) { return number.is_number_unsigned(); };
-    require<FileError>(found != object.end() && found->is_array() && std::ranges::all_of(*found, is_natural),
-                       "{}: '{}' must be a list of whole numbers from 0 to 2⁶⁴-1", where, key);
-    return found->get<std::vector<std::uint64_t>>();
+Entry checked_entry(const std::string& path, const std::string& name, const Description& found, Index data_bytes) {
+  const std::string where = fmt::format("{}: tensor '{}'", path, excerpt(name));
+  const auto check_list = [&](const char* key, const Numbers& numbers) {
+    require<FileError>(numbers.good, "{}: '{}' must be a list of whole numbers from 0 to 2⁶⁴-1", where, key);
   };
-
-  const auto dtype = object.find("dtype");
-  require<FileError>(dtype != object.end() && dtype->is_string(), "{}: 'dtype' must be a string", where);
-  const std::string_view type_name = dtype->get_ref<const std::string&>();
-  const auto* type = std::ranges::find(element_types, type_name, &ElementType::name);
+  require<FileError>(found.dtype.has_value(), "{}: 'dtype' must be a string", where);
+  const auto* type = std::ranges::find(element_types, std::string_view(*found.dtype), &ElementType::name);
   require<FileError>(type != std::end(element_types),
                      "{}: dtype '{}' is not supported; F32, F64 and I64 are, and narrower integers", where,
-                     type_name.substr(0, 20));
+                     excerpt(*found.dtype));
 
-  const auto axes = numbers("shape");
-  require<FileError>(axes.size() <= Shape::max_axes, "{}: {} axes; an array has at most {}", where, axes.size(),
-                     Index{Shape::max_axes});
+  check_list("shape", found.shape);
+  require<FileError>(found.shape.count <= Shape::max_axes, "{}: {} axes; an array has at most {}", where,
+                     found.shape.count, Index{Shape::max_axes});
+  const std::span axes(found.shape.first.data(), found.shape.count);
   Index bytes = type->bytes;
   for (const auto extent : axes) {
     require<FileError>(!__builtin_mul_overflow(bytes, extent, &bytes), "{}: the size of shape [{}] overflows", where,
@@ -141,9 +132,9 @@ Entry parse_entry(const std::string& path, const std::string& name, const json& 
     require<FileError>(extent <= 0xffffffffu, "{}: an axis of {} elements is too long", where, extent);
   }
 
-  const auto offsets = numbers("data_offsets");
-  require<FileError>(offsets.size() == 2, "{}: {} offsets instead of 2", where, offsets.size());
-  const Index begin = offsets[0], end = offsets[1];
+  check_list("data_offsets", found.offsets);
+  require<FileError>(found.offsets.count == 2, "{}: {} offsets instead of 2", where, found.offsets.count);
+  const Index begin = found.offsets.first[0], end = found.offsets.first[1];
   require<FileError>(begin <= end && end <= data_bytes, "{}: its bytes {} to {} are not within the {} bytes of data",
                      where, begin, end, data_bytes);
   const Entry entry{name, Shape(axes.begin(), axes.end()), type, begin, end};
@@ -152,14 +143,200 @@ Entry parse_entry(const std::string& path, const std::string& name, const json& 
   return entry;
 }
 
+/// Takes the tensors and the metadata from the events of the header. What nobody asks for passes unbuilt, so that no
+/// header makes more of itself in memory than it holds. That a header is JSON is said before what it lacks.
+class HeaderReader : public nlohmann::json_sax<json> {
+ public:
+  HeaderReader(const std::string& path, Index data_bytes, Safetensors& content)
+      : path_(path), data_bytes_(data_bytes), content_(content) {}
+
+  std::vector<Entry> take() {
+    if (!complaint_.empty()) throw FileError(complaint_);
+    return std::move(entries_);
+  }
+
+  bool null() override { return other(); }
+  bool boolean(bool) override { return other(); }
+  bool number_integer(number_integer_t) override { return other(); }  // below 0, or -0
+  bool number_unsigned(number_unsigned_t number) override {
+    if (list_ == nullptr) return other();
+    list_->add(number);
+    return true;
+  }
+  bool number_float(number_float_t, const string_t&) override { return other(); }
+  bool binary(binary_t&) override { return true; }  // not in JSON
+  bool string(string_t& value) override {
+    if (depth_ == 2 && in_ == In::metadata) {
+      content_.metadata.emplace(std::move(key_), std::move(value));
+    } else if (depth_ == 2 && in_ == In::tensor && key_ == "dtype") {
+      tensor_.dtype = excerpt(value);
+    } else {
+      other();
+    }
+    return true;
+  }
+
+  bool start_object(std::size_t) override {
+    check_depth();
+    if (depth_ == 1) {
+      in_ = name_ == metadata_key ? In::metadata : In::tensor;
+      tensor_ = {};
+      keys_.clear();
+    } else if (depth_ > 1) {
+      other();
+    }
+    ++depth_;
+    return true;
+  }
+  bool end_object() override {
+    if (--depth_ != 1) return true;
+    if (in_ == In::tensor && complaint_.empty()) {
+      try {
+        entries_.push_back(checked_entry(path_, name_, tensor_, data_bytes_));
+      } catch (const FileError& error) { complaint_ = error.what(); }
+    }
+    in_ = In::nothing;
+    return true;
+  }
+  bool start_array(std::size_t) override {
+    check_depth();
+    Numbers* list = depth_ != 2 || in_ != In::tensor ? nullptr
+                    : key_ == "shape"                ? &tensor_.shape
+                    : key_ == "data_offsets"         ? &tensor_.offsets
+                                                     : nullptr;
+    if (list == nullptr) {
+      other();
+    } else {
+      *list = {.good = true};
+      list_ = list;
+    }
+    ++depth_;
+    return true;
+  }
+  bool end_array() override {
+    --depth_;
+    list_ = nullptr;
+    return true;
+  }
+
+  bool key(string_t& key) override {
+    if (depth_ == 1) {
+      check_new(names_.insert(key).second, key);
+      name_ = std::move(key);
+    } else if (depth_ == 2) {
+      if (in_ == In::metadata) check_new(!content_.metadata.contains(key), key);
+      if (in_ == In::tensor) {
+        check_new(keys_.insert(key).second, key);
+        require<FileError>(keys_.size() <= max_keys, "{}: tensor '{}': more than {} keys", path_, excerpt(name_),
+                           max_keys);
+      }
+      key_ = std::move(key);
+    }
+    return true;
+  }
+
+  bool parse_error(std::size_t position, const std::string&, const json::exception& error) override {
+    constexpr int out_of_range = 406;
+    require<FileError>(error.id != out_of_range, "{}: the header holds a number that is out of range", path_);
+    throw FileError(fmt::format("{}: byte {}: the header is not JSON", path_, length_bytes + position - 1));
+  }
+
+ private:
+  enum class In { nothing, tensor, metadata };
+  static constexpr Index max_keys = 100;  // of a tensor; three have a meaning
+
+  /// A value that is not what belongs in its place.
+  bool other() {
+    if (list_ != nullptr) {
+      list_->good = false;
+    } else if (complaint_.empty() && depth_ == 1) {
+      complaint_ = name_ == metadata_key
+                       ? fmt::format("{}: {} is not an object", path_, metadata_key)
+                       : fmt::format("{}: tensor '{}': its entry is not an object", path_, excerpt(name_));
+    } else if (complaint_.empty() && depth_ == 2 && in_ == In::metadata) {
+      complaint_ = fmt::format("{}: {}: '{}' is not a string", path_, metadata_key, excerpt(key_));
+    }
+    return true;
+  }
+  void check_depth() const {
+    constexpr int max_depth = 3;  // the header, a tensor, its shape
+    require<FileError>(depth_ < max_depth, "{}: the header is nested more than {} deep", path_, max_depth);
+  }
+  void check_new(bool is_new, const std::string& key) const {
+    require<FileError>(is_new, "{}: the header has '{}' twice", path_, excerpt(key));
+  }
+
+  const std::string& path_;
+  Index data_bytes_;
+  Safetensors& content_;
+  std::vector<Entry> entries_;
+  std::set<std::string> names_, keys_;  // of the header, of the tensor that is read
+  std::string complaint_;               // about the first tensor or text that is none
+  std::string name_, key_;
+  In in_ = In::nothing;
+  Description tensor_;
+  Numbers* list_ = nullptr;  // that is being read
+  int depth_ = 0;
+};
+
+/// The bytes of the header, read where they lie: as a whole they would be once more in memory.
+class HeaderBytes {
+ public:
+  using iterator_category = std::input_iterator_tag;
+  using value_type = char;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const char*;
+  using reference = char;
+
+  HeaderBytes(std::istream& in, const std::string& path, Index at) : in_(in.rdbuf()), path_(&path), at_(at) {}
+  char operator*() const {
+    const auto byte = in_->sgetc();
+    require<FileError>(byte != std::streambuf::traits_type::eof(), "{}: ends inside of the header", *path_);
+    // The parser would take a NUL for the end of the text.
+    require<FileError>(byte != 0, "{}: byte {}: a NUL in the header", *path_, length_bytes + at_);
+    return std::streambuf::traits_type::to_char_type(byte);
+  }
+  HeaderBytes& operator++() {
+    in_->sbumpc();
+    ++at_;
+    return *this;
+  }
+  HeaderBytes operator++(int) {
+    const HeaderBytes before = *this;
+    ++*this;
+    return before;
+  }
+  bool operator==(const HeaderBytes& other) const { return at_ == other.at_; }
+
+ private:
+  std::streambuf* in_;
+  const std::string* path_;
+  Index at_;
+};
+
+/// The tensors of a header of `length` bytes, which is what comes next, and into `content` its texts.
+std::vector<Entry> read_header(std::istream& in, const std::string& path, Index length, Index data_bytes,
+                               Safetensors& content) {
+  const HeaderBytes begin(in, path, 0), end(in, path, length);
+  HeaderReader reader(path, data_bytes, content);
+  try {
+    require<FileError>(length > 0 && *begin == '{', "{}: byte {}: the header does not begin with '{{'", path,
+                       length_bytes);
+    json::sax_parse(begin, end, &reader);
+  } catch (const std::ios_base::failure& error) {
+    throw FileError(fmt::format("{}: cannot be read to its end: {}", path, error.code().message()));
+  }
+  return reader.take();
+}
+
 /// Sorts the entries by their place. Errors: they do not fill the data, each byte once.
 void check_places(const std::string& path, std::vector<Entry>& entries, Index data_bytes) {
   std::ranges::sort(entries, {}, [](const Entry& entry) { return std::tie(entry.begin, entry.end, entry.name); });
   Index filled = 0;
   for (const Entry& entry : entries) {
     require<FileError>(entry.begin >= filled,
-                       "{}: tensor '{}': its bytes {} to {} overlap another tensor, which ends at {}", path, entry.name,
-                       entry.begin, entry.end, filled);
+                       "{}: tensor '{}': its bytes {} to {} overlap another tensor, which ends at {}", path,
+                       excerpt(entry.name), entry.begin, entry.end, filled);
     require<FileError>(entry.begin == filled, "{}: the bytes {} to {} of the data belong to no tensor", path, filled,
                        entry.begin);
     filled = entry.end;
@@ -253,20 +430,9 @@ Safetensors read_safetensors(const std::filesystem::path& file) {
                      rest);
   require<FileError>(length <= max_header_bytes, "{}: byte 0: a header of {} bytes; the format allows {}", path, length,
                      max_header_bytes);
-  std::string text(length, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(length));
-  check_read();
 
   Safetensors content;
-  std::vector<Entry> entries;
-  const json header = parse_header(path, text);
-  for (const auto& [name, value] : header.items()) {
-    if (name == metadata_key) {
-      content.metadata = parse_metadata(path, value);
-    } else {
-      entries.push_back(parse_entry(path, name, value, rest - length));
-    }
-  }
+  std::vector<Entry> entries = read_header(in, path, length, rest - length, content);
   check_places(path, entries, rest - length);
   for (const Entry& entry : entries) {
     entry.type->read(in, entry.name, entry.shape, content);

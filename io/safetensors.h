@@ -36,7 +36,9 @@ struct Safetensors {
 /// cut, too long, not JSON or names something twice; a tensor without dtype, shape or offsets, whose shape and offsets
 /// disagree, or which lies outside the file; tensors that overlap or leave bytes to none; a file cut short or too long.
 /// Also for what the format allows and an Array cannot hold: other dtypes, more than 6 axes, an axis of 2³² or more.
-/// Memory is asked for only when the header has been checked against the size of the file.
+/// Memory for elements is asked for only when the header has been checked against the size of the file. All of it
+/// together is at most three times the file and twice its longest text, some hundred bytes for each tensor, and what
+/// narrower integers become.
 Safetensors read_safetensors(const std::filesystem::path& path);
 
 /// Replaces the file at `path` as a whole or not at all (see write_atomically). The same content gives the same bytes:
