@@ -2,6 +2,7 @@
 #include <utility>
 
 #include <unroll/core/error.h>
+#include <unroll/data/collector.h>
 #include <unroll/data/csv.h>
 #include <unroll/data/text.h>
 
@@ -37,6 +38,12 @@ class CsvParser {
     ++line_;
   }
 
+  /// In code points, counted from 1.
+  Index column_of(Index at) const {
+    const std::string_view before = text_.substr(0, at);
+    return 1 + count_characters(before.substr(before.find_last_of("\r\n") + 1));
+  }
+
   /// One row and its line end. A `width` of 0 allows any number of fields.
   std::vector<std::string> row(Index width) {
     const Index line = line_;
@@ -62,7 +69,7 @@ class CsvParser {
   }
 
   std::string quoted() {
-    const Index opening_line = line_;
+    const Index opening_line = line_, opening = at_;
     std::string field;
     while (true) {
       const Index begin = ++at_;  // behind the opening quote, or the second one of a doubled quote
@@ -73,15 +80,17 @@ class CsvParser {
           ++at_;
         }
       }
-      require<FileError>(!at_end(), "{}, line {}: the quote that opens here is never closed", name_, opening_line);
+      if (at_end())
+        throw FileError(fmt::format("{}, line {}, column {}: the quote that opens here is never closed", name_,
+                                    opening_line, column_of(opening)));
       field += text_.substr(begin, at_ - begin);
       ++at_;
       if (at_end() || text_[at_] != '"') break;
       field += '"';
     }
-    require<FileError>(at_end() || at_line_end() || text_[at_] == separator_,
-                       "{}, line {}: text after a closing quote, expected '{}' or the line's end", name_, line_,
-                       separator_);
+    if (!at_end() && !at_line_end() && text_[at_] != separator_)
+      throw FileError(fmt::format("{}, line {}, column {}: text after a closing quote, expected '{}' or the line's end",
+                                  name_, line_, column_of(at_), separator_));
     return field;
   }
 
@@ -112,7 +121,16 @@ std::vector<std::vector<std::string>> read_csv(const std::filesystem::path& path
 
 Index find_column(const std::vector<std::string>& header, std::string_view column, Index line, std::string_view name) {
   const auto found = std::ranges::find(header, column);
-  require<FileError>(found != header.end(), "{}, line {}: no column '{}' among {}", name, line, column, header);
+  if (found == header.end()) {
+    constexpr Index shown = 20;
+    std::vector<std::string> columns;
+    for (const std::string& other : header) {
+      if (columns.size() == shown) break;
+      columns.push_back(excerpt(other));
+    }
+    if (header.size() > shown) columns.emplace_back("…");
+    throw FileError(fmt::format("{}, line {}: no column '{}' among {}", name, line, column, columns));
+  }
   require<FileError>(std::find(found + 1, header.end(), column) == header.end(),
                      "{}, line {}: the column '{}' stands twice", name, line, column);
   return static_cast<Index>(found - header.begin());

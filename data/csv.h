@@ -25,8 +25,9 @@ struct CsvTable {
 /// not begin with a quote, quotes are ordinary characters. Rows end in LF, CRLF or CR, the last one needs no end. A
 /// byte order mark is dropped, a line with nothing on it is skipped and counted.
 ///
-/// Errors: FileError with the line for a quote that is never closed, for text after a closing quote, and for a row that
-/// has not as many fields as the first one. UsageError for a separator that is a quote or a line end.
+/// Errors: FileError with line and column (in code points) for a quote that is never closed and for text after a
+/// closing quote, and with the line for a row that has not as many fields as the first one. UsageError for a separator
+/// that is a quote or a line end.
 CsvTable parse_csv(std::string_view text, CsvOptions options = {}, std::string_view name = "csv");
 
 /// The rows of a file. Errors: as `parse_csv` and `read_bytes`, and FileError for bytes that are not UTF-8.

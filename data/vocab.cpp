@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <unroll/core/error.h>
+#include <unroll/data/collector.h>
 #include <unroll/data/text.h>
 #include <unroll/data/vocab.h>
 
@@ -174,7 +175,8 @@ Vocab Vocab::read(const std::filesystem::path& path) {
     const std::string& token = tokens.emplace_back(text, begin, end - begin);
     require<FileError>(!is_blank(token), "{}, line {}: a blank line, expected a token", path.string(), line);
     const auto [known, added] = lines.emplace(token, line);
-    require<FileError>(added, "{}, line {}: '{}' stands on line {} already", path.string(), line, token, known->second);
+    require<FileError>(added, "{}, line {}: '{}' stands on line {} already", path.string(), line, excerpt(token),
+                       known->second);
     begin = end + 1;
   }
   return {Kind::words, std::move(tokens)};

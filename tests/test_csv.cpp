@@ -70,9 +70,9 @@ TEST_CASE("parse_csv: errors with their line") {
   const auto check = [](const char* text, const char* message) {
     CHECK_THROWS_WITH_AS(parse_csv(text, {}, "f.csv"), message, FileError);
   };
-  check("a,b\nc,\"d\ne\n", "f.csv, line 2: the quote that opens here is never closed");
-  check("a,\"", "f.csv, line 1: the quote that opens here is never closed");
-  check("\"a\nb\" ,c\n", "f.csv, line 2: text after a closing quote, expected ',' or the line's end");
+  check("a,b\nc,\"d\ne\n", "f.csv, line 2, column 3: the quote that opens here is never closed");
+  check("a,\"", "f.csv, line 1, column 3: the quote that opens here is never closed");
+  check("\"a\nb\" ,c\n", "f.csv, line 2, column 3: text after a closing quote, expected ',' or the line's end");
   check("a,b\n\nc\n", "f.csv, line 3: 1 field, expected 2 as in the first row");
   check("a,b,c\nd,e", "f.csv, line 2: 2 fields, expected 3 as in the first row");
   check("a,b\n\"x\ny\",\"\n\",\n", "f.csv, line 2: more fields than the 2 of the first row");
