@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cerrno>
 #include <cstdint>
 #include <fstream>
@@ -14,19 +13,15 @@
 #include <tuple>
 #include <type_traits>
 
-#include <unroll/io/atomic_file.h>
 #include <unroll/io/safetensors.h>
+#include <unroll/io/safetensors_format.h>
 
 namespace unroll {
 namespace {
 
 using nlohmann::json;
 
-static_assert(std::endian::native == std::endian::little, "elements are copied between file and memory as they are");
-
-constexpr Index length_bytes = 8;
-constexpr Index max_header_bytes = 100'000'000;  // no reader of the format takes a longer one
-constexpr const char* metadata_key = "__metadata__";
+using namespace safetensors_format;
 
 /// A name as errors show it: a long one by its first bytes.
 std::string excerpt(const std::string& name) {
@@ -35,8 +30,6 @@ std::string excerpt(const std::string& name) {
   while (end < name.size() && (static_cast<unsigned char>(name[end]) & 0xc0u) == 0x80u) --end;
   return name.substr(0, end) + (end < name.size() ? "…" : "");
 }
-
-// ---- reading ----
 
 using Read = void (*)(std::istream&, const std::string& name, const Shape&, Safetensors&);
 
@@ -344,69 +337,6 @@ void check_places(const std::string& path, std::vector<Entry>& entries, Index da
   require<FileError>(filled == data_bytes, "{}: {} bytes after the last tensor", path, data_bytes - filled);
 }
 
-// ---- writing ----
-
-std::string_view bytes_of(const void* data, Index bytes) { return {static_cast<const char*>(data), bytes}; }
-
-std::string quoted(const std::string& text, std::string_view what) {
-  try {
-    return json(text).dump();
-  } catch (const json::type_error&) { throw UsageError(fmt::format("safetensors: {} is not UTF-8", what)); }
-}
-
-/// The file in the making: a header, and the bytes that follow it.
-class Writer {
- public:
-  void add_metadata(const std::map<std::string, std::string>& metadata) {
-    if (metadata.empty()) return;
-    std::string texts;
-    for (const auto& [key, text] : metadata) {
-      texts += fmt::format("{}{}:{}", texts.empty() ? "" : ",", quoted(key, fmt::format("the key '{}'", key)),
-                           quoted(text, fmt::format("the text of '{}'", key)));
-    }
-    header_ += fmt::format("\"{}\":{{{}}}", metadata_key, texts);
-  }
-
-  void add_tensor(const std::string& name, const char* dtype, const Shape& shape, std::string_view bytes) {
-    require<UsageError>(name != metadata_key, "safetensors: no tensor can be named '{}'", name);
-    header_ += fmt::format("{}{}:{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}}",
-                           header_.size() > 1 ? "," : "", quoted(name, fmt::format("the name '{}'", name)), dtype,
-                           fmt::join(shape.begin(), shape.end(), ","), offset_, offset_ + bytes.size());
-    offset_ += bytes.size();
-    pieces_.push_back(bytes);
-  }
-
-  void add_arrays(const std::map<std::string, Array>& arrays, Dtype dtype) {
-    for (const auto& [name, array] : arrays) {
-      require<UsageError>(array.defined(), "safetensors: array '{}' is empty: it was never given a value", name);
-      if (array.dtype() != dtype) continue;
-      const Array& dense = dense_.emplace_back(array.contiguous() ? array : array.copy());
-      dispatch(dtype, [&]<class T>(T) {
-        add_tensor(name, dtype == f32 ? "F32" : "F64", dense.shape(),
-                   bytes_of(dense.data<T>(), dense.size() * sizeof(T)));
-      });
-    }
-  }
-
-  void write(const std::filesystem::path& path) {
-    header_ += '}';
-    const Index begin = (length_bytes + header_.size() + 63) / 64 * 64;
-    header_.resize(begin - length_bytes, ' ');
-    require<UsageError>(header_.size() <= max_header_bytes,
-                        "safetensors: names and texts take {} bytes; a header has room for {}", header_.size(),
-                        max_header_bytes);
-    const std::uint64_t length = header_.size();
-    pieces_.insert(pieces_.begin(), {bytes_of(&length, length_bytes), header_});
-    write_atomically(path, pieces_);
-  }
-
- private:
-  std::string header_ = "{";
-  Index offset_ = 0;
-  std::vector<std::string_view> pieces_;
-  std::vector<Array> dense_;  // keeps alive what `pieces_` points to
-};
-
 }  // namespace
 
 Safetensors read_safetensors(const std::filesystem::path& file) {
@@ -439,22 +369,6 @@ Safetensors read_safetensors(const std::filesystem::path& file) {
     check_read();
   }
   return content;
-}
-
-void write_safetensors(const std::filesystem::path& path, const Safetensors& content) {
-  Writer writer;
-  writer.add_metadata(content.metadata);
-  writer.add_arrays(content.arrays, f64);
-  for (const auto& [name, integers] : content.integers) {
-    require<UsageError>(!content.arrays.contains(name), "safetensors: '{}' names an array and integers", name);
-    require<UsageError>(integers.values.size() == integers.shape.size(),
-                        "safetensors: the {} integers of '{}' do not fill {}", integers.values.size(), name,
-                        integers.shape);
-    writer.add_tensor(name, "I64", integers.shape,
-                      bytes_of(integers.values.data(), integers.values.size() * sizeof(std::int64_t)));
-  }
-  writer.add_arrays(content.arrays, f32);
-  writer.write(path);
 }
 
 }  // namespace unroll
