@@ -1,39 +1,13 @@
 // Memory: values stay what they were when recorded, nothing grows, and the second step asks the system for nothing.
 #include <doctest/doctest.h>
 
-#include <atomic>
 #include <cstdlib>
-#include <new>
 
 #include <unroll/core/ops.h>
-
-namespace {
-std::atomic<long> heap_calls{0};
-
-void* counted(std::size_t bytes, std::size_t alignment) {
-  ++heap_calls;
-  void* memory = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-}  // namespace
-
-// The whole test program counts its allocations.
-void* operator new(std::size_t bytes) { return counted(bytes, alignof(std::max_align_t)); }
-void* operator new(std::size_t bytes, std::align_val_t alignment) {
-  return counted(bytes, static_cast<std::size_t>(alignment));
-}
-void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {  // std::stable_sort's
-  ++heap_calls;
-  return std::malloc(bytes);
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+#include <unroll/tests/allocations.h>
 
 using namespace unroll;
+using unroll::testing::heap_calls;
 
 namespace {
 
@@ -91,13 +65,13 @@ TEST_CASE("memory: no op allocates in the second step of a shape") {
       const Index pool_before = pool_stats().system_calls;
       Tape tape;
       const Tensor y = matmul(x, w);
-      const long before = heap_calls;
+      const long before = heap_calls();
       Tensor z = op(y, Tensor(w));
-      forward = heap_calls - before;
+      forward = heap_calls() - before;
       z = sum(z);
-      const long start = heap_calls;
+      const long start = heap_calls();
       const Grads grads = tape.backward(z);
-      backward = heap_calls - start;
+      backward = heap_calls() - start;
       pooled = pool_stats().system_calls - pool_before;
     }
     CHECK(pooled == 0);
@@ -140,11 +114,11 @@ TEST_CASE("memory: a training step allocates its Grads and nothing else") {
   model.step();
   const double early = model.step();
   const PoolStats pool = pool_stats();
-  const long before = heap_calls;
+  const long before = heap_calls();
   const double late = model.step();
   CHECK(late < early);
   CHECK(pool_stats().system_calls == pool.system_calls);
-  CHECK(heap_calls - before <= 4);  // five gradients, in a std::vector that doubles
+  CHECK(heap_calls() - before <= 4);  // five gradients, in a std::vector that doubles
 }
 
 TEST_CASE("memory: flat over 10,000 steps") {
