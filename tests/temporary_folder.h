@@ -2,11 +2,13 @@
 #pragma once
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 
@@ -34,6 +36,22 @@ class TemporaryFolder {
 
  private:
   std::filesystem::path path_;
+};
+
+/// Root may read and write everywhere, so a test of permissions runs as somebody else.
+class Unprivileged {
+ public:
+  Unprivileged() : root_(::geteuid() == 0) {
+    if (root_ && ::seteuid(65534) != 0) throw std::runtime_error("the user cannot be changed");
+  }
+  Unprivileged(const Unprivileged&) = delete;
+  Unprivileged& operator=(const Unprivileged&) = delete;
+  ~Unprivileged() {
+    if (root_ && ::seteuid(0) != 0) std::abort();
+  }
+
+ private:
+  bool root_;
 };
 
 inline void write_bytes(const std::filesystem::path& path, std::string_view bytes) {
