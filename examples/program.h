@@ -174,8 +174,8 @@ inline void catch_interrupt() {
   });
 }
 
-/// What f returns, or the exit status of what it throws, with one line on stderr: 2 for a command line that makes no
-/// sense, 1 for what fails otherwise.
+/// What f returns, or the exit status of what it throws, with one line on stderr: 2 for a command line or a file that
+/// makes no sense, 1 for what fails otherwise.
 template <class F>
 int with_status(const std::string& program, F f) {
   try {
@@ -184,6 +184,9 @@ int with_status(const std::string& program, F f) {
     fmt::print(stderr, "{}: {}\n", program, error.what());
     return 2;
   } catch (const UsageError& error) {
+    fmt::print(stderr, "{}: {}\n", program, error.what());
+    return 2;
+  } catch (const FileError& error) {
     fmt::print(stderr, "{}: {}\n", program, error.what());
     return 2;
   } catch (const std::exception& error) {

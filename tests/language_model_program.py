@@ -125,7 +125,7 @@ class Program(unittest.TestCase):
         self.assertIn("epoch  5.00", longer.stderr)
         self.assertEqual(self.bytes_of("part.safetensors"), self.bytes_of("whole.safetensors"))
         (self.folder / "other.txt").write_text(text.read_text()[1000:21000])
-        done = self.run_program("--resume", "part.safetensors", "--data", "other.txt", status=1)
+        done = self.run_program("--resume", "part.safetensors", "--data", "other.txt", status=2)
         self.assertRegex(done.stderr, "part.safetensors: was not trained on the text of .*other.txt; give the right one")
 
     def test_minutes(self):
@@ -179,7 +179,7 @@ class Program(unittest.TestCase):
             ([*use, "--score", "latin.txt"], "latin.txt"),
         ]:
             with self.subTest(arguments):
-                error = self.run_program(*arguments, status=1).stderr
+                error = self.run_program(*arguments, status=2).stderr
                 self.assertIn("language_model: ", error.splitlines()[-1])
                 self.assertRegex(error.splitlines()[-1], message)
         self.assertEqual(self.bytes_of("model.safetensors"), model)

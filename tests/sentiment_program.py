@@ -245,7 +245,7 @@ class SentimentProgram(unittest.TestCase):
         self.train("--epochs", 1, "--quiet", "--save", "model")
         (self.folder / "other.csv").write_bytes(REVIEWS.read_bytes() + b'1,"a wholly new text, wholly new"\n1,"another wholly new text"\n')
         before = (self.folder / "model").read_bytes()
-        self.refused(1, "sentiment: model: was not trained on the texts of other.csv; give the right ones with --data",
+        self.refused(2, "sentiment: model: was not trained on the texts of other.csv; give the right ones with --data",
                      "--resume", "model", "--data", "other.csv", "--epochs", 2)
         self.assertEqual((self.folder / "model").read_bytes(), before)
 
@@ -330,11 +330,11 @@ class SentimentProgram(unittest.TestCase):
             ["empty: this is not a model of `sentiment`", "--classify", "x", "--model", write("empty", struct.pack("<Q", 2) + b"{}")],
         ]:
             with self.subTest(arguments=arguments):
-                self.refused(1, f"sentiment: {message}", *arguments)
+                self.refused(2, f"sentiment: {message}", *arguments)
         self.assertEqual((self.folder / "notes.txt").read_bytes(), b"precious")
         for length in [0, 7, 100, len(whole) // 2, len(whole) - 1]:
             write("cut", whole[:length])
-            done = self.run_program("--classify", "x", "--model", "cut", status=1)
+            done = self.run_program("--classify", "x", "--model", "cut", status=2)
             self.assertRegex(done.stderr, r"^sentiment: cut: .+\n$")
         self.assertEqual(model.read_bytes(), whole)
 
