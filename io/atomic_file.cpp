@@ -103,8 +103,8 @@ void write_atomically(const std::filesystem::path& path, const std::vector<std::
   check(::fsync(file) == 0);
   check(::rename(temporary.path.c_str(), target.c_str()) == 0);
   temporary.renamed = true;
-  require<FileError>(::fsync(*directory) == 0 || errno == EINVAL,  // some file systems sync no directories
-                     "{}: written, but its directory cannot be synced: {}", name, reason());
+  const bool synced = ::fsync(*directory) == 0 || errno == EINVAL;  // some file systems sync no directories
+  require<FileError>(synced, "{}: written, but its directory cannot be synced: {}", name, reason());
 }
 
 }  // namespace unroll

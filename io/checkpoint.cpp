@@ -1,6 +1,5 @@
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <ranges>
 
@@ -14,6 +13,33 @@ using nlohmann::json;
 bool names_parameter(const std::string& name) { return name.find('/') == name.npos; }
 
 std::string hexadecimal(const Random::State& state) { return fmt::format("{:016x}", fmt::join(state, " ")); }
+
+/// Takes a list of strings from the parser's events. A list that the parser built would ask for memory when it ends,
+/// and where there is none end the program.
+class StringList : public nlohmann::json_sax<json> {
+ public:
+  std::vector<std::string> strings;
+
+  bool null() override { return false; }
+  bool boolean(bool) override { return false; }
+  bool number_integer(number_integer_t) override { return false; }
+  bool number_unsigned(number_unsigned_t) override { return false; }
+  bool number_float(number_float_t, const string_t&) override { return false; }
+  bool binary(binary_t&) override { return false; }
+  bool string(string_t& value) override {
+    strings.push_back(std::move(value));
+    return in_list_;
+  }
+  bool start_object(std::size_t) override { return false; }
+  bool key(string_t&) override { return false; }
+  bool end_object() override { return false; }
+  bool start_array(std::size_t) override { return !std::exchange(in_list_, true); }
+  bool end_array() override { return true; }
+  bool parse_error(std::size_t, const std::string&, const json::exception&) override { return false; }
+
+ private:
+  bool in_list_ = false;
+};
 
 }  // namespace
 
@@ -74,17 +100,22 @@ const std::string& get_text(const Checkpoint& checkpoint, const std::string& nam
 
 void put_strings(Checkpoint& checkpoint, const std::string& name, const std::vector<std::string>& strings) {
   try {
-    checkpoint.metadata[name] = json(strings).dump();
+    std::string list = "[";
+    for (const std::string& string : strings) {
+      if (list.size() > 1) list += ',';
+      list += json(string).dump();
+    }
+    checkpoint.metadata[name] = list + ']';
   } catch (const json::type_error&) {
     throw UsageError(fmt::format("put_strings: '{}' holds a string that is not UTF-8", name));
   }
 }
 
 std::vector<std::string> get_strings(const Checkpoint& checkpoint, const std::string& name) {
-  const json list = json::parse(get_text(checkpoint, name), nullptr, /*allow_exceptions=*/false);
-  require<FileError>(list.is_array() && std::ranges::all_of(list, [](const json& item) { return item.is_string(); }),
-                     "{}: '{}' is not a list of strings", checkpoint.source, name);
-  return list.get<std::vector<std::string>>();
+  StringList list;
+  require<FileError>(json::sax_parse(get_text(checkpoint, name), &list), "{}: '{}' is not a list of strings",
+                     checkpoint.source, name);
+  return std::move(list.strings);
 }
 
 void put_random(Checkpoint& checkpoint, const std::string& name, const Random& random) {
