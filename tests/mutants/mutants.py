@@ -1,8 +1,8 @@
 """Seeds faults into a copy of the library, one at a time, and shows that the tests catch them.
 
-    mutants.py ROOT [ID ...]    builds the copy with all faults in it, runs the tests with each of them (or those named),
-                                prints who caught it, and exits with 1 if fewer than 95 % are caught or if one that is
-                                not caught has no explanation; also writes build/mutants/report.txt
+    mutants.py ROOT [ID ...]    builds the copy with all faults in it, runs the tests with each of them (or with those
+                                named), prints who caught it, and exits with 1 if fewer than 95 % are caught or if one
+                                that is not caught has no explanation; also writes build/mutants/report.txt
     mutants.py ROOT --build     builds and stops
     mutants.py ROOT --check     the lists fit the sources: each original text stands in its file, once
     mutants.py --self-test      shows, on small lists of its own, that --check finds what does not fit
@@ -21,8 +21,8 @@ The faults stand in the *.txt beside this program. One of them:
 
 In the copy both stand side by side, (unroll_mutant(7) ? (faulty) : (original)), and the environment variable
 UNROLL_MUTANT says which fault acts: so the tests are built once. What ends with a semicolon is a statement, an if or a
-loop too, and what it becomes may be nothing. Line breaks and blanks of the sources do not matter. A line that begins with
-a blank goes on with the line before it.
+loop too, and what it becomes may be nothing. Line breaks and blanks of the sources do not matter. A line that begins
+with a blank goes on with the line before it.
 """
 
 import argparse
@@ -226,15 +226,16 @@ class Tests:
         """What ended badly, or None."""
         try:
             limited = ["sh", "-c", f'ulimit -v {MEMORY_OF_A_RUN}; ulimit -c 0; exec "$@"', "sh"]
-            done = subprocess.run([*limited, self.folder / "tests" / program, *arguments], cwd=self.copy, timeout=seconds,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                  env={**os.environ, "UNROLL_MUTANT": str(number)})
+            done = subprocess.run([*limited, self.folder / "tests" / program, *arguments], timeout=seconds,
+                                  cwd=self.copy, env={**os.environ, "UNROLL_MUTANT": str(number)},
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         except subprocess.TimeoutExpired:
             return f"no end within {seconds} s"
         if done.returncode == 0:
             return None
         output = done.stdout.decode(errors="replace")
-        failed = re.search(r"(test_\w+\.cpp):(\d+): (FATAL )?ERROR", output)
+        failed = (re.search(r"(test_\w+\.cpp):(\d+): (FATAL )?ERROR", output)
+                  or re.search(r"(test_\w+\.cpp):(\d+):", output))  # the case, where the check is another file's
         place = f"{failed.group(1)}:{failed.group(2)}" if failed else program
         return f"crash, {place}" if done.returncode < 0 or "test case CRASHED" in output else place
 
@@ -251,13 +252,13 @@ class Tests:
 
 def report(rows, root, complete):
     """Prints and writes the table; whether it is good enough."""
-    width = max(len(mutant.name) for mutant, _, _ in rows)
+    width = max(len(mutant.name) for mutant, _ in rows)
     lines = [f"{m.name:{width}}  {m.file:28}  {found or ('survived' if m.survives else 'SURVIVED')}"
-             for m, found, _ in rows]
-    survivors = [m for m, found, _ in rows if not found]
+             for m, found in rows]
+    survivors = [m for m, found in rows if not found]
     for m in survivors:
         lines.append(f"\n{m.name}: {m.what}\n  {m.survives or 'and nothing explains why no test catches it'}")
-    for m, found, _ in rows:
+    for m, found in rows:
         if found and m.survives:
             lines.append(f"\n{m.name} was caught: what the list says about its survival can go")
     lines.append(f"\n{len(rows) - len(survivors)} killed, {len(survivors)} survived")
@@ -285,9 +286,8 @@ def hunt(root, mutants, names, jobs, only_build):
         number, mutant = numbered
         begin = time.monotonic()
         found = tests.killer(number, mutant.hints())
-        seconds = time.monotonic() - begin
-        print(f"{mutant.name}: {found or 'SURVIVED'} ({seconds:.1f} s)", file=sys.stderr, flush=True)
-        return mutant, found, seconds
+        print(f"{mutant.name}: {found or 'SURVIVED'} ({time.monotonic() - begin:.1f} s)", file=sys.stderr, flush=True)
+        return mutant, found
 
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         rows = list(pool.map(try_one, chosen))
@@ -328,7 +328,7 @@ def self_test():
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Seeds faults into a copy of the library and lets the tests catch them.")
+    parser = argparse.ArgumentParser(description="Seeds faults into a copy of the library; the tests catch them.")
     parser.add_argument("root", nargs="?", type=pathlib.Path, help="this project's folder")
     parser.add_argument("names", nargs="*", metavar="ID", help="faults; all if none is named")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="faults tried at the same time")
