@@ -1,4 +1,5 @@
 // Beam search against all sequences, and what it promises beside greedy decoding.
+#include <array>
 #include <functional>
 
 #include <unroll/layers/beam_search.h>
@@ -126,6 +127,33 @@ TEST_CASE("beam search: a beam of one is greedy, and a wider one never less prob
       }
     }
   }
+}
+
+TEST_CASE("beam search: the greedy beginning is kept though two others are more probable for a while") {
+  Chain chain(1, 1);
+  const auto set = [&](Id before, Id last, const std::array<double, classes>& p) {
+    for (Index c = 0; c < classes; ++c) chain.table.set_flat(chain.row(0, before, last) * classes + c, std::log(p[c]));
+  };
+  set(0, stop, {1e-9, 0.4, 0.35, 0.25});
+  set(stop, 1, {0.24, 0.28, 0.24, 0.24});  // 1 1 has 0.112 …
+  set(stop, 2, {1e-9, 0.5, 0.5, 1e-9});    // … and 2 1 and 2 2 have 0.175 each, which then falls to a quarter of it
+  set(stop, 3, {0.25, 0.25, 0.25, 0.25});
+  set(1, 1, {1, 1e-9, 1e-9, 1e-9});
+  set(2, 1, {0.25, 0.25, 0.25, 0.25});
+  set(2, 2, {0.25, 0.25, 0.25, 0.25});
+  const Hypothesis best = beam_search(chain, chain.start(), 1, stop, stop, {.beam = 2, .max_length = 3})[0][0];
+  CHECK(best.ids == std::vector<Id>{1, 1});
+  CHECK(best.log_probability == doctest::Approx(std::log(0.4 * 0.28)).epsilon(1e-6));
+}
+
+TEST_CASE("beam search: of equally probable sequences the earlier beginning's and the lower tokens go on") {
+  Chain chain(1, 1);
+  chain.table = Array::zeros(chain.table.shape(), f64);
+  const auto found = beam_search(chain, chain.start(), 1, stop, stop, {.beam = 2, .max_length = 2, .n_best = 2})[0];
+  REQUIRE(found.size() == 2);
+  CHECK(found[0].ids.empty());  // a quarter, as every single token
+  CHECK(found[1].ids == std::vector<Id>{1});
+  CHECK(found[1].stopped);
 }
 
 TEST_CASE("beam search: sequences do not depend on the others of a batch") {

@@ -91,15 +91,37 @@ TEST_CASE("encoder–decoder: a hypothesis is as probable as teacher forcing say
   }
 }
 
+TEST_CASE("encoder–decoder: the decoder starts from tanh of a map of what the encoder knows at its end") {
+  Params params(1, f64);
+  const Bidirectional<Gru> encoder(params / "encoder", 3, 3);
+  const EncoderDecoder model(params / "m", 5, 6, encoder, [](const Scope& p, Index in) { return Lstm(p, in, 4); },
+                             {.embed = 3});
+  params.fill(uniform(2));
+  const auto read = scan(encoder, rows(params["m.source.table"], source), {.lengths = lengths});
+  const Tensor summary = encoder.output(read.last);
+  const std::vector<Tensor> parts = tensors_of(model.start(source, lengths).inner);
+  REQUIRE(parts.size() == 2);
+  for (Index k = 0; k < 2; ++k) {
+    const std::string bridge = fmt::format("m.bridge{}", k);
+    CHECK(distance(parts[k], tanh(affine(summary, params[bridge + ".w"], params[bridge + ".b"]))) <= 1e-14);
+  }
+}
+
 TEST_CASE("encoder–decoder: attention of a target, row by row") {
   Params params(1, f64);
   const EncoderDecoder model = model_of<Lstm>(params, {.embed = 3});
+  params.fill(uniform(1.5));
   const Array weights = model.attention_weights(Ids({1, 2, 3}, 3, 1), {2, 4}, first);
   CHECK(weights.shape() == Shape{3, 3});
+  auto state = model.start(Ids({1, 2, 3}, 3, 1));
   for (Index row = 0; row < 3; ++row) {
     double total = 0;
     for (Index k = 0; k < 3; ++k) total += weights.flat(row * 3 + k);
     CHECK(total == doctest::Approx(1));
+    // Stepping through the target, the context is the mean of the memory by these weights.
+    state = model.step({std::array{first, Id{2}, Id{4}}[row]}, state).state;
+    const Tensor shown(Array::of({1, 3}, &weights.data<double>()[row * 3]));
+    CHECK(distance(state.context, matmul(shown, at(state.memory.values, 0))) <= 1e-14);
   }
   Params without(1);
   const EncoderDecoder plain = model_of<Lstm>(without, {.embed = 3, .attention = std::nullopt});

@@ -173,7 +173,10 @@ TEST_CASE("products: a packed copy never outlives the numbers it was made from")
   // A temporary weight that an op overwrites with its result.
   Tensor t = std::move(w);
   for (int i = 0; i < 3; ++i) CHECK(product(t.value()) == doctest::Approx(by_hand(t.value())));
-  t = std::move(t) + 1.0;
+  const void* place = t.value().raw<void>();
+  const Tensor more = random_array({40, 24}, f64, 5);
+  t = std::move(t) + more;
+  CHECK(t.value().raw<void>() == place);
   for (int i = 0; i < 3; ++i) CHECK(product(t.value()) == doctest::Approx(by_hand(t.value())));
   // Two views of one buffer: the copy of one is not taken for the other.
   const Array both = random_array({40, 48}, f64, 4);

@@ -103,6 +103,19 @@ TEST_CASE("values: softmax, logsumexp and the losses at extreme logits") {
         doctest::Approx(golden::ln_10000).epsilon(1e-15));
 }
 
+TEST_CASE("values: cross-entropy where the first block of a vocabulary has no probability at all") {
+  for (const Dtype dtype : {f32, f64}) {
+    Array z = Array::full({1, 1030}, dtype, -std::numeric_limits<double>::infinity());
+    for (Index i = 1024; i < 1030; ++i) z.set_flat(i, 2);
+    CHECK(cross_entropy(z, {1026}, Reduce::sum).item() == doctest::Approx(std::log(6)).epsilon(1e-6));
+    const Array dz = slope([](auto x) { return cross_entropy(x, {1026}, Reduce::sum); }, z);
+    for (Index i = 0; i < 1030; ++i) {
+      const double expected = i < 1024 ? 0 : 1.0 / 6 - (i == 1026 ? 1 : 0);
+      CHECK(dz.flat(i) == doctest::Approx(expected).epsilon(1e-6));
+    }
+  }
+}
+
 TEST_CASE("values: cross-entropy over vocabularies of several blocks, wherever the large logits lie") {
   // ln Σ exp z by the textbook's two passes in f64.
   const auto reference = [](const Array& z) {

@@ -97,11 +97,12 @@ TEST_CASE("params: the same numbers for a seed and in both dtypes") {
 
 TEST_CASE("params: freezing") {
   Params params(1);
-  const Layer embed(params / "embed", 2, 3), head(params / "head", 3, 2);
+  const Layer embed(params / "embed", 2, 3), head(params / "head", 3, 2), other(params / "other" / "embed", 2, 3);
   params.freeze("embed.");
   CHECK(embed.w.frozen());
   CHECK(embed.b.frozen());
   CHECK(!head.w.frozen());
+  CHECK(!other.w.frozen());  // its name holds "embed." and begins with something else
   {
     Tape tape;
     const Tensor x = Tensor::full({1, 2}, 1);

@@ -74,6 +74,8 @@ TEST_CASE("top_k, top_p and banned cut, and what is left is normalised") {
              {0, 0.4 / 0.65, 0, 0.25 / 0.65, 0});  // 0.4 < 0.6 ≤ 0.65
   check_near(sampling_distribution(logits_of(p), {.top_p = 0.7}), {0, 0.4 / 0.85, 0, 0.25 / 0.85, 0.2 / 0.85});
   check_near(sampling_distribution(logits_of(p), {.top_p = 1e-9}), {0, 1, 0, 0, 0});  // never nothing
+  const std::vector<double> halves{1, 1, -1e3};  // at the bound itself nothing more is taken
+  check_near(sampling_distribution(halves, {.top_p = 0.5}), {1, 0, 0});
   // top_p is a share of what top_k has left: of 0.4, 0.25, 0.2 the first two are 0.65 / 0.85 = 0.76
   check_near(sampling_distribution(logits_of(p), {.top_k = 3, .top_p = 0.7}), {0, 0.4 / 0.65, 0, 0.25 / 0.65, 0});
   check_near(sampling_distribution(logits_of(p), {.banned = {1, 4}}), {0.25, 0, 0.125, 0.625, 0});

@@ -95,3 +95,17 @@ TEST_CASE("gradients of all cells in all wrappers: inputs, initial state, parame
     });
   });
 }
+
+TEST_CASE("masks of VariationalDropout are constants: no gradient goes to them") {
+  Params params(1, f64);
+  const VariationalRates half{.input = 0.5, .recurrent = 0.5, .output = 0.5};
+  const VariationalDropout cell(params, Lstm(params / "lstm", 3, 4), half);
+  const Tensor xs = random_array({steps, batch, 3}, 2);
+  Tape tape;
+  auto state = scan(cell, xs).last;
+  for (Tensor* mask : {&state.input, &state.recurrent, &state.output}) *mask = tape.watch(*mask);
+  const Grads grads = tape.backward(sum(scan(cell, xs, state).outputs));
+  for (const Tensor& mask : {state.input, state.recurrent, state.output}) {
+    for (Index i = 0; i < mask.size(); ++i) CHECK(grads[mask].flat(i) == 0);
+  }
+}
