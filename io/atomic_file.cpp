@@ -95,8 +95,10 @@ void write_atomically(const std::filesystem::path& path, const std::vector<std::
   TemporaryFile temporary(target.string());
   require<FileError>(temporary.file.open(), "{}: cannot be written: {}: {}", name, temporary.path, reason());
   const int file = *temporary.file;
+  // The reason is asked for in need only: that takes memory, and after the rename nothing may fail for lack of it.
   const auto check = [&](bool ok) {
-    require<FileError>(ok, "{}: cannot be written: {}; what was there before is unchanged", name, reason());
+    if (!ok)
+      throw FileError(fmt::format("{}: cannot be written: {}; what was there before is unchanged", name, reason()));
   };
   if (replaces) check(::fchmod(file, old.st_mode & 07777) == 0);
   for (const std::string_view piece : pieces) check(write_all(file, piece));
@@ -104,7 +106,7 @@ void write_atomically(const std::filesystem::path& path, const std::vector<std::
   check(::rename(temporary.path.c_str(), target.c_str()) == 0);
   temporary.renamed = true;
   const bool synced = ::fsync(*directory) == 0 || errno == EINVAL;  // some file systems sync no directories
-  require<FileError>(synced, "{}: written, but its directory cannot be synced: {}", name, reason());
+  if (!synced) throw FileError(fmt::format("{}: written, but its directory cannot be synced: {}", name, reason()));
 }
 
 }  // namespace unroll

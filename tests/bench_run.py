@@ -122,7 +122,7 @@ class BenchRun(unittest.TestCase):
         self.assertEqual([call[0] for call in self.log()], 3 * once)
         _, _, options = self.log()[-1]
         self.assertEqual({**options, "--form": None}, {
-            "--cell": "lstm", "--mode": "train", "--threads": "1", "--seconds": "2", "--batch": "16", "--steps": "64",
+            "--cell": "lstm", "--mode": "train", "--precision": "f32", "--threads": "1", "--seconds": "2", "--batch": "16", "--steps": "64",
             "--input": "128", "--hidden": "128", "--form": None})
 
     def test_ours_is_the_users_own_cell_for_custom(self):

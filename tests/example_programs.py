@@ -138,11 +138,11 @@ class Programs(unittest.TestCase):
                           ("translate", ["--translate", "x"])]:
             for arguments, status, message in [
                 (["--cell", "rmn"], 2, r"--cell: rmn not in \{gru,"),
-                (["--data", "nowhere"], 1, "nowhere"),
-                ([*use, "--model", "nowhere"], 1, "nowhere: there is no such model"),
-                ([*use, "--model", "text.txt"], 1, "text.txt"),
+                (["--data", "nowhere"], 2, "nowhere"),
+                ([*use, "--model", "nowhere"], 2, "nowhere: there is no such model"),
+                ([*use, "--model", "text.txt"], 2, "text.txt"),
                 ([*use, "--hidden", "3"], 2, "--hidden has no meaning with"),
-                (["--save", "text.txt", "--data", "nowhere"], 1, "text.txt: exists and is no saved model"),
+                (["--save", "text.txt", "--data", "nowhere"], 2, "text.txt: exists and is no saved model"),
                 (["--hello"], 2, "--hello"),
             ]:
                 with self.subTest(name=name, arguments=arguments):
