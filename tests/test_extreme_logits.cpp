@@ -196,7 +196,21 @@ TEST_CASE("extreme logits: one logit, and the functions of one number") {
         Numbers slopes(n);
         for (Index i = 0; i < n; ++i) slopes[i] = slope * std::exp2(static_cast<double>(i));
         CAPTURE(z);
-        check_op(name, f, Numbers(n, z), dtype, Numbers(n, y), slopes);
+        if (dtype == f64 || std::isnan(z)) {
+          check_op(name, f, Numbers(n, z), dtype, Numbers(n, y), slopes);
+          continue;
+        }
+        // In f32 tanh is within 3.5e-7 of what it is (core/simd.h), and so are its limits and what is made from it.
+        CAPTURE(name);
+        Tape tape;
+        const Tensor input = tape.watch(Tensor(array_of(Numbers(n, z), dtype)));
+        const Tensor result = f(input);
+        const Array dx = tape.backward(sum(result))[input];
+        for (Index i = 0; i < n; ++i) {
+          CHECK((result.value().flat(i) == y ||
+                 std::abs(result.value().flat(i) - y) <= 3.5e-7 * std::max(1.0, std::abs(y))));
+          CHECK(std::abs(dx.flat(i) - slope) <= 7e-7);
+        }
       }
     };
     const auto sigmoid_of = [](const Tensor& x) { return sigmoid(x); };
