@@ -61,8 +61,7 @@ bool same_values(const std::vector<Array>& a, const std::vector<Array>& b) {
 }
 
 bool same_arrays(const Arrays& a, const Arrays& b) {
-  return std::ranges::equal(
-      a, b, [](const auto& x, const auto& y) { return x.first == y.first && same_bits(x.second, y.second); });
+  return std::ranges::equal(a, b, [](auto& x, auto& y) { return x.first == y.first && same_bits(x.second, y.second); });
 }
 
 Array of(const Shape& shape, const std::vector<double>& values) { return Array::of(shape, values.data()); }

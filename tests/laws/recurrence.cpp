@@ -20,6 +20,15 @@ Tensor turned(const Tensor& xs, const std::vector<Index>& lengths) {
   return lengths.empty() ? flip(xs, 0) : flip(xs, lengths);
 }
 
+/// A layer with random numbers and a random state to start from.
+struct DrawnLayer {
+  Drawn d;
+  Params params{d.seed, f64};
+  AnyLayer layer = d.layer(params);
+  AnyLayer::State start;
+  DrawnLayer() : start((fill(params), random_state(layer.zero_state(d.batch), d.seed + 1))) {}
+};
+
 }  // namespace
 
 TEST_CASE("law: a bidirectional layer reads a sequence turned round with its directions exchanged") {
@@ -108,11 +117,8 @@ TEST_CASE("law: sequences in another order have the same outputs, states and gra
 
 TEST_CASE("law: a scan with checkpoints is the scan, in values and gradients, to the bit") {
   CHECK(rc::check([] {
-    const Drawn d;
-    Params params(d.seed, f64);
-    const AnyLayer layer = d.layer(params);
-    fill(params);
-    const auto start = random_state(layer.zero_state(d.batch), d.seed + 1);
+    DrawnLayer drawn;
+    const auto& [d, params, layer, start] = drawn;
     ScanOptions options = d.options();
     const Pass plain = forward_and_backward(layer, params, d.xs(), start, options);
     options.checkpoint_every = *rc::gen::inRange<Index>(1, d.steps + 2);
@@ -124,11 +130,8 @@ TEST_CASE("law: a scan with checkpoints is the scan, in values and gradients, to
 
 TEST_CASE("law: the fast paths compute what the plain ones do") {
   CHECK(rc::check([] {
-    const Drawn d;
-    Params params(d.seed, f64);
-    const AnyLayer layer = d.layer(params);
-    fill(params);
-    const auto start = random_state(layer.zero_state(d.batch), d.seed + 1);
+    DrawnLayer drawn;
+    const auto& [d, params, layer, start] = drawn;
     const auto run = [&](bool fast) {
       set_fast_paths(fast);
       Pass pass = forward_and_backward(layer, params, d.xs(), start, d.options());
