@@ -11,9 +11,9 @@
 #include <string_view>
 #include <system_error>
 #include <tuple>
-#include <type_traits>
 
 #include <unroll/io/safetensors.h>
+#include <unroll/io/safetensors_elements.h>
 #include <unroll/io/safetensors_format.h>
 
 namespace unroll {
@@ -22,60 +22,6 @@ namespace {
 using nlohmann::json;
 
 using namespace safetensors_format;
-
-/// A name as errors show it: a long one by its first bytes.
-std::string excerpt(const std::string& name) {
-  constexpr Index longest = 200;
-  Index end = std::min(name.size(), longest);
-  while (end < name.size() && (static_cast<unsigned char>(name[end]) & 0xc0u) == 0x80u) --end;
-  return name.substr(0, end) + (end < name.size() ? "…" : "");
-}
-
-using Read = void (*)(std::istream&, const std::string& name, const Shape&, Safetensors&);
-
-template <class T>
-void read_array(std::istream& in, const std::string& name, const Shape& shape, Safetensors& content) {
-  Array array = Array::uninitialised(shape, dtype_of<T>);
-  in.read(reinterpret_cast<char*>(array.raw<T>()), static_cast<std::streamsize>(shape.size() * sizeof(T)));
-  content.arrays.emplace(name, std::move(array));
-}
-
-template <class T>
-void read_integers(std::istream& in, const std::string& name, const Shape& shape, Safetensors& content) {
-  std::vector<T> stored(shape.size());
-  in.read(reinterpret_cast<char*>(stored.data()), static_cast<std::streamsize>(stored.size() * sizeof(T)));
-  Integers& integers = content.integers[name];
-  integers.shape = shape;
-  if constexpr (std::is_same_v<T, std::int64_t>) {
-    integers.values = std::move(stored);
-  } else {
-    integers.values.assign(stored.begin(), stored.end());
-  }
-}
-
-void read_booleans(std::istream& in, const std::string& name, const Shape& shape, Safetensors& content) {
-  read_integers<std::uint8_t>(in, name, shape, content);
-  for (auto& value : content.integers.at(name).values) value = value != 0;
-}
-
-struct ElementType {
-  std::string_view name;
-  Index bytes;
-  Read read;
-};
-
-constexpr ElementType element_types[] = {
-    {"F32", 4, read_array<float>},
-    {"F64", 8, read_array<double>},
-    {"I64", 8, read_integers<std::int64_t>},
-    {"I32", 4, read_integers<std::int32_t>},
-    {"I16", 2, read_integers<std::int16_t>},
-    {"I8", 1, read_integers<std::int8_t>},
-    {"U32", 4, read_integers<std::uint32_t>},
-    {"U16", 2, read_integers<std::uint16_t>},
-    {"U8", 1, read_integers<std::uint8_t>},
-    {"BOOL", 1, read_booleans},
-};
 
 /// One entry of the header; its elements are the bytes begin … end-1 after the header.
 struct Entry {
@@ -111,7 +57,7 @@ Entry checked_entry(const std::string& path, const std::string& name, const Desc
   require<FileError>(found.dtype.has_value(), "{}: 'dtype' must be a string", where);
   const auto* type = std::ranges::find(element_types, std::string_view(*found.dtype), &ElementType::name);
   require<FileError>(type != std::end(element_types),
-                     "{}: dtype '{}' is not supported; F32, F64 and I64 are, and narrower integers", where,
+                     "{}: dtype '{}' is not supported; F64, F32, F16, BF16, BOOL and integers are", where,
                      excerpt(*found.dtype));
 
   check_list("shape", found.shape);
@@ -365,7 +311,7 @@ Safetensors read_safetensors(const std::filesystem::path& file) {
   std::vector<Entry> entries = read_header(in, path, length, rest - length, content);
   check_places(path, entries, rest - length);
   for (const Entry& entry : entries) {
-    entry.type->read(in, entry.name, entry.shape, content);
+    entry.type->read(in, path, entry.name, entry.shape, content);
     check_read();
   }
   return content;

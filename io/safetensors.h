@@ -30,12 +30,14 @@ struct Safetensors {
   std::map<std::string, std::string> metadata = {};  ///< `__metadata__`: any UTF-8 texts under any names
 };
 
-/// Reads a file whole. The narrower integers (I32, I16, I8, U32, U16, U8) and BOOL (as 0 and 1) become I64.
+/// Reads a file whole. F16 and BF16 become F32, exactly; the other integers (I32, I16, I8, U64, U32, U16, U8) and BOOL
+/// (as 0 and 1) become I64.
 ///
 /// Errors: FileError with the path and the byte or tensor where the file is not as the format has it: a header that is
 /// cut, too long, not JSON or names something twice; a tensor without dtype, shape or offsets, whose shape and offsets
 /// disagree, or which lies outside the file; tensors that overlap or leave bytes to none; a file cut short or too long.
-/// Also for what the format allows and an Array cannot hold: other dtypes, more than 6 axes, an axis of 2³² or more.
+/// Also for what the format allows and an Array cannot hold: other dtypes, a number of 2⁶³ or more, more than 6
+/// axes, an axis of 2³² or more.
 /// Memory for elements is asked for only when the header has been checked against the size of the file. All of it
 /// together is at most three times the file and twice its longest text, some hundred bytes for each tensor, and what
 /// narrower integers become.

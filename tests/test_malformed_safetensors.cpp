@@ -26,7 +26,6 @@ std::string bits_of(const Array& array) {
 
 /// Legal files that are refused because an Array cannot hold what is in them: how the error says so.
 const std::map<std::string, std::string> what_no_array_holds{
-    {"ok_all_common_dtypes.safetensors", "dtype 'U64' is not supported"},
     {"ok_zero_times_huge.safetensors", "an axis of 1099511627776 elements is too long"}};
 
 /// A model in the middle of its training.
@@ -112,7 +111,7 @@ TEST_CASE("malformed safetensors: every verdict, and a model that stays what it 
     CHECK(model.bits() == before);
   }
   CHECK(accepted + refused == 95);
-  CHECK(accepted >= 12);
+  CHECK(accepted >= 13);
 }
 
 // The parser keeps the string it reads twice, in memory that grows by doubling: that is the longest string's part.

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -148,7 +149,8 @@ TEST_CASE("safetensors: files of other writers") {
     const char* dtype;
     std::string bytes;
     std::vector<std::int64_t> expected;
-  } const narrower[] = {{"I32", "\xfe\xff\xff\xff\0\0\0\x80"s, {-2, -2147483648}},
+  } const narrower[] = {{"U64", "\x02\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\x7f"s, {2, INT64_MAX}},
+                        {"I32", "\xfe\xff\xff\xff\0\0\0\x80"s, {-2, -2147483648}},
                         {"U32", "\xfe\xff\xff\xff\0\0\0\x80"s, {4294967294, 2147483648}},
                         {"I16", "\xfe\xff\x01\x02"s, {-2, 513}},
                         {"U16", "\xfe\xff\x01\x02"s, {65534, 513}},
@@ -160,6 +162,31 @@ TEST_CASE("safetensors: files of other writers") {
     const std::string header =
         fmt::format(R"({{"n":{{"dtype":"{}","shape":[2],"data_offsets":[0,{}]}}}})", dtype, bytes.size());
     CHECK(read(file_of(header, bytes)).integers.at("n") == Integers{Shape{2}, expected});
+  }
+  CHECK(complaint(file_of(R"({"n":{"dtype":"U64","shape":[1],"data_offsets":[0,8]}})", "\0\0\0\0\0\0\0\x80"s)) ==
+        "FILE: tensor 'n': 9223372036854775808 is beyond the integers of I64");
+}
+
+TEST_CASE("safetensors: halves become F32, exactly") {
+  struct {
+    const char* dtype;
+    std::string bytes;
+    std::vector<float> expected;
+  } const halves[] = {{"F16", "\x00\x3c\x00\xc0\xff\x7b\x55\x35"s, {1, -2, 65504, 0.333251953125f}},
+                      {"F16", "\x00\x04\xff\x03\x01\x80\x00\x80"s, {0x1p-14f, 1023 * 0x1p-24f, -0x1p-24f, -0.0f}},
+                      {"F16", "\x00\x7c\x00\xfc\x00\x00\xff\x83"s, {INFINITY, -INFINITY, 0, -1023 * 0x1p-24f}},
+                      {"BF16", "\x80\x3f\x49\x40\x7f\x7f\x01\x00"s, {1, 3.140625f, 255 * 0x1p120f, 0x1p-133f}},
+                      {"BF16", "\x00\x80\x80\x7f\x80\xff\x00\xc0"s, {-0.0f, INFINITY, -INFINITY, -2}}};
+  for (const auto& [dtype, bytes, expected] : halves) {
+    CAPTURE(dtype);
+    const std::string header = fmt::format(R"({{"h":{{"dtype":"{}","shape":[4],"data_offsets":[0,8]}}}})", dtype);
+    CHECK(same_bits(read(file_of(header, bytes)).arrays.at("h"), Array::of(Shape{4}, expected.data())));
+  }
+  for (const char* dtype : {"F16", "BF16"}) {
+    const std::string header = fmt::format(R"({{"h":{{"dtype":"{}","shape":[2],"data_offsets":[0,4]}}}})", dtype);
+    const Array read_back = read(file_of(header, "\xc1\x7f\x01\xfe"s)).arrays.at("h");
+    CHECK(std::isnan(read_back.flat(0)));
+    CHECK(std::isnan(read_back.flat(1)) == (std::string_view(dtype) == "F16"));
   }
 }
 
@@ -224,10 +251,10 @@ TEST_CASE("safetensors: a header that is not a list of tensors") {
       {file_of("{\"a\":{\"dtype\":\"F32\",\"shape\":[0],\"shape\":[0],\"data_offsets\":[0,0]}}"),
        "FILE: the header has 'shape' twice"},
       {with("32", "[2,2]", "[0,16]"), "FILE: tensor 'a': 'dtype' must be a string"},
-      {with("\"BF16\"", "[8]", "[0,16]"),
-       "FILE: tensor 'a': dtype 'BF16' is not supported; F32, F64 and I64 are, and narrower integers"},
+      {with("\"F8_E4M3\"", "[16]", "[0,16]"),
+       "FILE: tensor 'a': dtype 'F8_E4M3' is not supported; F64, F32, F16, BF16, BOOL and integers are"},
       {with("\"字字字字字字字\"", "[8]", "[0,16]"),  // 21 bytes
-       "FILE: tensor 'a': dtype '字字字字字字字' is not supported; F32, F64 and I64 are, and narrower integers"},
+       "FILE: tensor 'a': dtype '字字字字字字字' is not supported; F64, F32, F16, BF16, BOOL and integers are"},
       {f32_with("4", "[0,16]"), bad_shape},
       {f32_with("[-4]", "[0,16]"), bad_shape},
       {f32_with("[-0]", "[0,0]"), bad_shape},

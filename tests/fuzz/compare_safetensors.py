@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import safetensors
 
-DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U32": "<u4", "U16": "<u2",
-          "U8": "u1", "BOOL": "?"}
-STRICTER = ("is not supported", "an array has at most", "is too long", "twice", "nested more than",
-            "the header does not begin with '{'", "__metadata__ is not an object")
+DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U64": "<u8",
+          "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?"}
+STRICTER = ("is not supported", "is beyond the integers", "an array has at most", "is too long", "twice",
+            "nested more than", "the header does not begin with '{'", "__metadata__ is not an object")
 
 
 def file_of(data):
@@ -41,9 +41,13 @@ def theirs(path):
 
 
 def widened(tensor):
+    if tensor["dtype"] == "BF16":
+        return (np.frombuffer(bytes(tensor["data"]), "<u2").astype("<u4") << 16).view("<f4")
     values = np.frombuffer(bytes(tensor["data"]), DTYPES[tensor["dtype"]])
     if tensor["dtype"] == "BOOL":
         values = np.frombuffer(bytes(tensor["data"]), "u1") != 0
+    if tensor["dtype"] == "F16":
+        return values.astype("<f4")
     return values if tensor["dtype"] in ("F64", "F32") else values.astype("<i8")
 
 
