@@ -41,7 +41,9 @@ struct Tile<Bf16> : TileSize<float> {
   using Unit = Pair;
   using Sum = Vector<float>::type;
   using Factor = __m512bh;
-  static constexpr Index per_unit = 2;
+  using Stored = Bf16;
+  struct Session {};
+  static constexpr Index per_unit = 2, row_step = 1, unit_step = 1, spare_rows = 0;
   static Sum multiply_add(Unit x, Factor b, Sum sum) {
     const __m512bh both = reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(x.bits)));
     return reinterpret_cast<Sum>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(sum), both, b));

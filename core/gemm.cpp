@@ -27,9 +27,10 @@ using namespace detail;
 /// Rows of a are taken in groups of nearly equal size, so that 32 rows go as 6 6 5 5 5 5 and not as 6 6 6 6 6 2.
 template <class T>
 struct RowGroups {
-  Index rows, count;
-  explicit RowGroups(Index m) : rows(m), count((m + Tile<T>::rows - 1) / Tile<T>::rows) {}
-  Index begin(Index g) const { return g * rows / count; }
+  static constexpr Index step = Tile<T>::row_step;
+  Index rows, steps, count;
+  explicit RowGroups(Index m) : rows(m), steps((m + step - 1) / step), count((m + Tile<T>::rows - 1) / Tile<T>::rows) {}
+  Index begin(Index g) const { return std::min(rows, g * steps / count * step); }
 };
 
 /// c [M, n] = base + a [M, K] times one panel, all of K, with the panel's blocks `block(k0)`; K and k0 in units.
@@ -66,10 +67,14 @@ class UnitRows {
     if constexpr (Tile<F>::per_unit == 1) {
       data_ = a, row_ = a_row;
     } else {
-      row_ = packed::units<F>(k);
-      converted_.buffer = Buffer::make(rows * row_ * sizeof(Unit));
+      const Index used = packed::units<F>(k);
+      row_ = packed::row_units<F>(k);
+      converted_.buffer = Buffer::make((rows + Tile<F>::spare_rows) * row_ * sizeof(Unit));
       Unit* to = converted_.template as<Unit>();
-      for (Index r = 0; r < rows; ++r) Tile<F>::pair_neighbours(a + r * a_row, k, to + r * row_);
+      for (Index r = 0; r < rows; ++r) {
+        Tile<F>::pair_neighbours(a + r * a_row, k, to + r * row_);
+        std::fill_n(to + r * row_ + used, row_ - used, Unit{});
+      }
       data_ = to;
     }
   }
@@ -94,6 +99,7 @@ void product_packed(Index m, Index n, Index k, const typename Tile<F>::Out* a, I
   const Index groups = (panels + group - 1) / group;
   const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
   const auto multiply = [&](const UnitRows<F>& x, Index r0, Index rows, Index p0, Index p1) {
+    [[maybe_unused]] const typename Tile<F>::Session session;
     for (Index p = p0; p < p1; ++p) {
       const Index n0 = p * panel;
       panel_product<F>(rows, depth, x.data(), x.row(), c + r0 * c_row + n0, c_row, std::min(panel, n - n0),
@@ -151,13 +157,14 @@ void product_plain(Index m, Index n, Index k, Operand<T> a, Operand<T> b, T* c, 
 template <class F, class T>
 bool product_over_panels(const Array& a, const Array& w, bool transposed, const Array& into, Base<T> base, bool only,
                          bool at_once, bool pack = true) {
+  using Stored = typename Tile<F>::Stored;
   const Index k = a.cols(), n = into.cols();
-  const auto* panels = only ? nullptr : packed::panels_of<F>(w, transposed, at_once);
+  const auto* panels = only ? nullptr : packed::panels_of<Stored>(w, transposed, at_once);
   Scratch once(nullptr);
   if (panels == nullptr) {
     if (!pack) return false;
-    once.buffer = transposed ? packed::pack_all<F>({w.raw<T>(), 1, w.stride()}, k, n)
-                             : packed::pack_all<F>({w.raw<T>(), w.stride(), 1}, k, n);
+    once.buffer = transposed ? packed::pack_all<Stored>({w.raw<T>(), 1, w.stride()}, k, n)
+                             : packed::pack_all<Stored>({w.raw<T>(), w.stride(), 1}, k, n);
     panels = once.as<typename Tile<F>::Unit>();
   }
   product_packed<F>(a.rows(), n, k, a.raw<T>(), a.stride(), panels, into.raw<T>(), into.stride(), base);
@@ -192,8 +199,9 @@ void product(const Array& a, const Array& w, bool transposed, const Array& into,
     return;
   }
   if constexpr (std::same_as<T, float> && packed::has_bf16) {
-    if (in_bf16(m, n, k)) {
-      product_over_panels<packed::Bf16>(a, w, transposed, into, base, only, large && m <= keep_rows);
+    if (wants_bf16(m, n, k)) {
+      in_bf16_format(
+          [&]<class F>(F) { product_over_panels<F>(a, w, transposed, into, base, only, large && m <= keep_rows); });
       return;
     }
   }

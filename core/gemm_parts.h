@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <concepts>
 
+#include <unroll/core/amx.h>
 #include <unroll/core/fast_paths.h>
 #include <unroll/core/gemm.h>
 #include <unroll/core/packed_copies.h>
@@ -46,8 +47,17 @@ void tiles_for(double flops, Index tiles, F&& f) {
 }
 
 /// Smaller products gain nothing, and keep f32's precision.
-inline bool in_bf16(Index m, Index n, Index k) {
+inline bool wants_bf16(Index m, Index n, Index k) {
   return products() == Products::bf16 && k >= 16 && m * n * k >= Index{1} << 15;
+}
+
+/// f with the format of bf16 that this processor multiplies fastest.
+template <class Function>
+void in_bf16_format(Function f) {
+#if defined(UNROLL_HAS_AMX)
+  if (packed::tiles()) return f(packed::Amx{});
+#endif
+  f(packed::Bf16{});
 }
 
 /// Where registers are 512 bits wide our own kernel runs at 98 % of the machine's peak on every large product (257

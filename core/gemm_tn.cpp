@@ -31,9 +31,11 @@ void product_tn_plain(const Array& a, const Array& b, const Dest& dest) {
   }
 }
 
-/// Rows [r0, r1) of a, m columns wide, as micro-tiles [units, 6], one strip after the other.
+/// Rows [r0, r1) of a, m columns wide, as micro-tiles [units, 6], one strip after the other; turned where a format
+/// wants rows of units.
 template <class F>
 void pack_strips(const Array& a, Index r0, Index r1, typename Tile<F>::Unit* to) {
+  if constexpr (Tile<F>::unit_step > 1) return packed::pack_turned(a, r0, r1, to);
   using K = Tile<F>;
   using T = typename K::Out;
   using Unit = typename K::Unit;
@@ -81,10 +83,10 @@ void product_tn_packed(const Array& a, const Array& b, const Dest& dest) {
   const RowBlocks blocks(rows);
   const Index strips = (m + K::rows - 1) / K::rows, panels = (n + K::panel - 1) / K::panel;
   // All of aᵀ, block of rows after block; the units of a block begin where those of as many rows would.
-  const Index most = packed::units<F>(rows) + (K::per_unit > 1 ? 1 : 0);
+  const Index most = packed::row_units<F>(rows) + (K::per_unit > 1 ? K::unit_step : 0);
   const Scratch strip_memory(strips * K::rows * most * sizeof(Unit));
   Unit* strip = strip_memory.as<Unit>();
-  const auto strips_of = [&](Index r0) { return strip + packed::units<F>(r0) * strips * K::rows; };
+  const auto strips_of = [&](Index r0) { return strip + packed::row_units<F>(r0) * strips * K::rows; };
   const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(rows);
   tiles_for(flops, blocks.count(), [&](Index block) {
     const Index r0 = blocks.begin(block);
@@ -92,16 +94,19 @@ void product_tn_packed(const Array& a, const Array& b, const Dest& dest) {
   });
   tiles_for(flops, panels, [&](Index p) {
     const Index n0 = p * K::panel, width = std::min(K::panel, n - n0);
+    [[maybe_unused]] const typename K::Session session;
     const Scratch block_memory(packed::units<F>(product_block) * K::panel * sizeof(Unit));
     Unit* panel = block_memory.as<Unit>();
     for (Index i = 0; i < blocks.count(); ++i) {
       const Index r0 = blocks.begin(i), depth = packed::units<F>(blocks.size(i));
-      packed::pack_block<F>(b.raw<T>(), b.stride(), Index{1}, r0, blocks.size(i), n0, n, panel);
+      const Index row = packed::row_units<F>(blocks.size(i));
+      packed::pack_block<typename K::Stored>(b.raw<T>(), b.stride(), Index{1}, r0, blocks.size(i), n0, n, panel);
       for (Index s = 0; s < strips; ++s) {
-        const Unit* tile = strips_of(r0) + s * depth * K::rows;
+        const Unit* tile = strips_of(r0) + s * row * K::rows;
         T* to = c + s * K::rows * c_row + n0;
         const Base<T> base = dest.add || i > 0 ? Base<T>{to, c_row} : Base<T>{};
-        packed::micro_rows<F, true>(std::min(K::rows, m - s * K::rows), depth, tile, 0, panel, to, c_row, width, base);
+        packed::micro_rows<F, true>(std::min(K::rows, m - s * K::rows), depth, tile, row, panel, to, c_row, width,
+                                    base);
       }
     }
   });
@@ -133,7 +138,9 @@ void product_tn(const Array& a, const Array& b, const Dest& dest) {
     return;
   }
   if constexpr (std::same_as<T, float> && packed::has_bf16) {
-    if (in_bf16(rows, m, n)) return product_tn_packed<packed::Bf16, T>(a, b, dest);
+    if (wants_bf16(rows, m, n)) {
+      return in_bf16_format([&]<class F>(F) { product_tn_packed<F, T>(a, b, dest); });
+    }
   }
   product_tn_packed<T, T>(a, b, dest);
 }

@@ -40,7 +40,12 @@ struct Tile : TileSize<F> {
   using Unit = F;
   using Sum = typename Vector<F>::type;
   using Factor = Sum;
+  using Stored = F;   // the format of matrices that are kept packed for it
+  struct Session {};  // what a thread needs while it multiplies
   static constexpr Index per_unit = 1;
+  /// Rows of a left operand are best multiplied so many at a time, filled up to so many units, and so many more are
+  /// read.
+  static constexpr Index row_step = 1, unit_step = 1, spare_rows = 0;
   static Sum multiply_add(Unit x, const Factor& b, const Sum& sum) { return sum + x * b; }
 };
 
@@ -159,6 +164,11 @@ void pack_block(const typename Tile<F>::Out* w, Index k_step, Index n_step, Inde
 template <class F>
 constexpr Index units(Index k) {
   return (k + Tile<F>::per_unit - 1) / Tile<F>::per_unit;
+}
+/// The same in a row of a left operand.
+template <class F>
+constexpr Index row_units(Index k) {
+  return (units<F>(k) + Tile<F>::unit_step - 1) / Tile<F>::unit_step * Tile<F>::unit_step;
 }
 /// Units of a matrix of a depth of `k` units and n columns once packed: blocks of up to `depth`, each holding all its
 /// panels in turn.

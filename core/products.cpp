@@ -1,6 +1,12 @@
 #include <atomic>
 
-#include <unroll/core/bf16.h>
+#if defined(__x86_64__) && defined(__linux__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+#include <unroll/core/amx.h>
 #include <unroll/core/error.h>
 #include <unroll/core/products.h>
 
@@ -9,7 +15,32 @@ namespace {
 
 std::atomic<Products> products_now{Products::f32};
 
+/// Asks for the tiles' registers, which the kernel gives to those who ask.
+bool tiles_granted() {
+#if defined(UNROLL_HAS_AMX)
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned amx_bf16 = 1u << 22, amx_tile = 1u << 24;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & amx_bf16) == 0 || (d & amx_tile) == 0) return false;
+  constexpr long request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+  return false;
+#endif
+}
+
+std::atomic<bool>& tiles_now() {
+  static std::atomic<bool> on{tiles_granted()};
+  return on;
+}
+
 }  // namespace
+
+namespace packed {
+
+bool tiles() { return tiles_now().load(std::memory_order_relaxed); }
+void set_tiles(bool on) { tiles_now() = on; }
+
+}  // namespace packed
 
 bool available([[maybe_unused]] Products products) {
 #if defined(UNROLL_HAS_BF16)

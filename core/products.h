@@ -11,6 +11,7 @@ enum class Products {
 /// What the products of f32 tensors are computed in, in the whole process, from the next one on (default f32). All else
 /// stays f32: parameters, states, gates, softmax, sums, gradients and the optimizer. Products of f64 tensors, and those
 /// too small to gain by it, are computed as ever. Results have the same bits for any number of threads.
+/// Where processor and kernel have AMX, it multiplies in its tiles, and rounds sums otherwise than AVX512-BF16 alone.
 /// Errors: UsageError if the processor, or the build, has no instruction for it (AVX512-BF16).
 void set_products(Products products);
 Products products();

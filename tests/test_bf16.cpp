@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <thread>
 
 #include <unroll/core/gemm.h>
@@ -15,6 +16,7 @@
 #include <unroll/layers/cells.h>
 #include <unroll/layers/scan.h>
 #include <unroll/optim/sgd.h>
+#include <unroll/tests/amx_emulator.h>
 
 using namespace unroll;
 
@@ -25,9 +27,30 @@ bool same_bits(const Array& a, const Array& b) {
          std::memcmp(a.raw<void>(), b.raw<void>(), a.size() * (a.dtype() == f64 ? 8 : 4)) == 0;
 }
 
+/// By the vectors' instruction, or in tiles.
+enum class How { vectors, tiles };
+constexpr How both_ways[] = {How::vectors, How::tiles};
+
 struct InBf16 {
-  InBf16() { set_products(Products::bf16); }
-  ~InBf16() { set_products(Products::f32); }
+  explicit InBf16(How how = How::vectors) : tiles_(packed::tiles()) {
+    packed::set_tiles(false);
+    if (how == How::tiles) {
+      packed::set_tiles(tiles_);
+      emulated_.emplace();
+    }
+    set_products(Products::bf16);
+  }
+  ~InBf16() {
+    set_products(Products::f32);
+    emulated_.reset();
+    packed::set_tiles(tiles_);
+  }
+  InBf16(const InBf16&) = delete;
+  InBf16& operator=(const InBf16&) = delete;
+
+ private:
+  bool tiles_;
+  std::optional<testing::EmulatedAmx> emulated_;
 };
 
 Array random_array(const Shape& shape, std::uint64_t seed) {
@@ -117,17 +140,46 @@ TEST_CASE("bf16: set_products tells where it cannot be") {
 }
 
 TEST_CASE("bf16: products of rounded operands" * doctest::skip(!available(Products::bf16))) {
-  const InBf16 here;
-  for (const Kind& kind : kinds) {
-    for (const auto& [m, n, k] : std::vector<std::array<Index, 3>>{{6, 64, 128},
-                                                                   {1, 300, 129},
-                                                                   {7, 65, 255},
-                                                                   {13, 17, 513},
-                                                                   {32, 96, 64},
-                                                                   {200, 70, 33},
-                                                                   {5, 200, 1030},
-                                                                   {100, 130, 16}}) {
-      check(kind, m, n, k);
+  const std::array<Index, 3> sizes[] = {{6, 64, 128},   {1, 300, 129}, {7, 65, 255},  {13, 17, 513},
+                                        {16, 64, 32},   {32, 96, 64},  {200, 70, 33}, {48, 64, 640},
+                                        {5, 200, 1030}, {33, 33, 31},  {100, 130, 16}};
+  for (const How how : both_ways) {
+    CAPTURE(static_cast<int>(how));
+    const InBf16 here(how);
+    for (const Kind& kind : kinds) {
+      for (const auto& [m, n, k] : sizes) check(kind, m, n, k);
+    }
+  }
+}
+
+TEST_CASE("bf16: what the tiles give is not what the vectors give, to the bit" *
+          doctest::skip(!available(Products::bf16))) {
+  const Array a = random_array({32, 512}, 1), w = random_array({512, 64}, 2);
+  std::vector<Array> results;
+  const long before = testing::EmulatedAmx::instructions();
+  const bool emulates = !packed::tiles();
+  for (const How how : both_ways) {
+    const InBf16 here(how);
+    results.push_back(Array::zeros({32, 64}, f32));
+    multiply(a, w, {results.back(), false});
+  }
+  CHECK_FALSE(same_bits(results[0], results[1]));
+  // Twice: the configuration and its release, and for each of two halves four tiles that begin, 16 steps of eight and
+  // four that end; the vectors use none.
+  if (emulates) CHECK(testing::EmulatedAmx::instructions() - before == 2 + 2 * (4 + 16 * 8 + 4));
+}
+
+TEST_CASE("bf16: the bits of a row do not depend on the rows beside it" * doctest::skip(!available(Products::bf16))) {
+  const Array a = random_array({70, 200}, 1), w = random_array({200, 100}, 2);
+  for (const How how : both_ways) {
+    CAPTURE(static_cast<int>(how));
+    const InBf16 here(how);
+    const Array all = Array::zeros({70, 100}, f32);
+    multiply(a, w, {all, false});
+    for (const Index first : {0, 3, 37, 60}) {
+      const Array some = Array::zeros({10, 100}, f32);
+      multiply(a.part(first, 0, {10, 200}), w, {some, false});
+      CHECK(same_bits(some, all.part(first, 0, {10, 100})));
     }
   }
 }
@@ -172,27 +224,31 @@ TEST_CASE("bf16: a matrix keeps its copies for both apart" * doctest::skip(!avai
 }
 
 TEST_CASE("bf16: the same bits for any number of threads" * doctest::skip(!available(Products::bf16))) {
-  const InBf16 here;
-  for (const Kind& kind : kinds) {
-    CAPTURE(kind.name);
-    const Array a = random_array(kind.a_transposed ? Shape{700, 200} : Shape{200, 700}, 1);
-    const Array b = random_array(kind.b_transposed ? Shape{300, 700} : Shape{700, 300}, 2);
-    std::vector<Array> results;
-    for (const Index count : {1u, 2u, 3u}) {
-      set_threads(count);
-      const Array into = Array::zeros({200, 300}, f32);
-      kind.multiply(a, b, {into, false});
-      results.push_back(into);
+  for (const How how : both_ways) {
+    CAPTURE(static_cast<int>(how));
+    const InBf16 here(how);
+    for (const Kind& kind : kinds) {
+      CAPTURE(kind.name);
+      const Array a = random_array(kind.a_transposed ? Shape{700, 200} : Shape{200, 700}, 1);
+      const Array b = random_array(kind.b_transposed ? Shape{300, 700} : Shape{700, 300}, 2);
+      std::vector<Array> results;
+      for (const Index count : {1u, 2u, 3u}) {
+        set_threads(count);
+        const Array into = Array::zeros({200, 300}, f32);
+        kind.multiply(a, b, {into, false});
+        results.push_back(into);
+      }
+      set_threads(1);
+      CHECK(same_bits(results[1], results[0]));
+      CHECK(same_bits(results[2], results[0]));
     }
-    set_threads(1);
-    CHECK(same_bits(results[1], results[0]));
-    CHECK(same_bits(results[2], results[0]));
   }
 }
 
 TEST_CASE("bf16: a training step asks for no memory the second time, and for no more than in f32" *
           doctest::skip(!available(Products::bf16))) {
-  const auto bytes = [](Products kind) {
+  const auto bytes = [](Products kind, How how) {
+    const InBf16 here(how);
     Index first = 0, second = 0;
     std::thread([&] {  // with a pool of its own
       set_products(kind);
@@ -212,26 +268,73 @@ TEST_CASE("bf16: a training step asks for no memory the second time, and for no 
       second = pool_stats().bytes - before;
     })
         .join();
-    set_products(Products::f32);
     CHECK(second == first);
     return first;
   };
-  const Index in_f32 = bytes(Products::f32), in_bf16 = bytes(Products::bf16);
+  const Index in_f32 = bytes(Products::f32, How::vectors);
   CAPTURE(in_f32);
-  CAPTURE(in_bf16);
-  CHECK(in_bf16 <= in_f32);
+  CHECK(bytes(Products::bf16, How::vectors) <= in_f32);
+  CHECK(bytes(Products::bf16, How::tiles) <= in_f32);
 }
 
 TEST_CASE("bf16: what lies behind an odd last row is not read" * doctest::skip(!available(Products::bf16))) {
-  const InBf16 here;
   const Array a = random_array({33, 64}, 1), b = random_array({33, 96}, 2);
   const auto followed_by_nan = [](const Array& x) {
     const Array longer = Array::full({x.rows() + 1, x.cols()}, f32, std::nan(""));
     std::memcpy(longer.raw<void>(), x.raw<void>(), x.size() * sizeof(float));
     return longer.part(0, 0, x.shape());
   };
-  const Array into = Array::zeros({64, 96}, f32), beside_nan = Array::zeros({64, 96}, f32);
-  multiply_tn(a, b, {into, false});
-  multiply_tn(followed_by_nan(a), followed_by_nan(b), {beside_nan, false});
-  CHECK(same_bits(beside_nan, into));
+  for (const How how : both_ways) {
+    CAPTURE(static_cast<int>(how));
+    const InBf16 here(how);
+    const Array into = Array::zeros({64, 96}, f32), beside_nan = Array::zeros({64, 96}, f32);
+    multiply_tn(a, b, {into, false});
+    multiply_tn(followed_by_nan(a), followed_by_nan(b), {beside_nan, false});
+    CHECK(same_bits(beside_nan, into));
+  }
+}
+
+TEST_CASE("bf16: losses and gradients of the cells are within 2 % of f32's" *
+          doctest::skip(!available(Products::bf16))) {
+  // As for the reference values of the notes: L = Σ (i + 1) a[i], and the Euclidean norm of each block of its gradient.
+  const auto figures = [](auto make) {
+    Params params(3);
+    const auto cell = make(params / "cell");
+    const Array xs = random_array({6, 32, 40}, 5);
+    std::vector<float> factors(64);
+    for (Index i = 0; i < 64; ++i) factors[i] = static_cast<float>(i + 1) / 64;
+    Tape tape;
+    const Tensor loss = sum(scan(cell, Tensor(xs)).outputs * Tensor(Array::of(Shape{64}, factors.data())));
+    const Grads grads = tape.backward(loss);
+    std::vector<double> all{loss.item()};
+    for (const Param& param : params) {
+      const Array& grad = grads[param];
+      double squares = 0;
+      for (Index i = 0; i < grad.size(); ++i) squares += grad.flat(i) * grad.flat(i);
+      all.push_back(std::sqrt(squares));
+    }
+    return all;
+  };
+  const auto compare = [&](const char* name, auto make) {
+    CAPTURE(name);
+    const std::vector<double> expected = figures(make);
+    for (const How how : both_ways) {
+      CAPTURE(static_cast<int>(how));
+      const InBf16 here(how);
+      const std::vector<double> found = figures(make);
+      REQUIRE(found.size() == expected.size());
+      for (Index i = 0; i < found.size(); ++i) {
+        CAPTURE(i);
+        CHECK(std::abs(found[i] - expected[i]) <= 0.02 * std::abs(expected[i]));
+        CHECK(found[i] != expected[i]);
+      }
+    }
+  };
+  compare("RNN", [](const Scope& p) { return Rnn(p, 40, 64); });
+  compare("simplified GRU", [](const Scope& p) { return SimpleGru(p, 40, 64); });
+  compare("GRU, reset before", [](const Scope& p) { return Gru(p, 40, 64, Reset::before); });
+  compare("GRU, reset after", [](const Scope& p) { return Gru(p, 40, 64, Reset::after); });
+  compare("LSTM of the notes", [](const Scope& p) { return Lstm(p, 40, 64, {.output = LstmOutput::c}); });
+  compare("LSTM", [](const Scope& p) { return Lstm(p, 40, 64); });
+  compare("LSTM with peepholes", [](const Scope& p) { return PeepholeLstm(p, 40, 64); });
 }
