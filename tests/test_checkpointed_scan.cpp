@@ -207,33 +207,38 @@ TEST_CASE("checkpointed scan: the second run uses the cell as it was, and may se
     struct State {
       Tensor h;
     };
-    Param wx, wh;
+    Param wx, wh, seen;
     Tensor all;  // xs
     double factor;
     State zero_state(Index n) const { return {wh.zeros(n, hidden)}; }
     Tensor project(const Tensor& xs) const { return matmul(xs, wx); }
     State step(const Tensor& z, const State& s) const {
-      return {tanh(z + matmul(s.h * factor, wh) + matmul(at(all, 2), wx))};
+      return {tanh(z + matmul(s.h * factor, wh) + matmul(at(all, 2), seen))};
     }
   };
   Params params(1, f64);
-  const Param wx = Scope(params)("wx", {in, hidden}, glorot), wh = Scope(params)("wh", {hidden, hidden}, orthogonal);
+  const Scope p = params;
+  const Param wx = p("wx", {in, hidden}, glorot), wh = p("wh", {hidden, hidden}, orthogonal);
+  const Param other = p("other", {in, hidden}, glorot);
   const Array input = random_array({steps, batch, in}, 5);
-  const auto run = [&](Index every) {
+  const auto run = [&](Index every, const Param& seen) {
     Tape tape;
     const Tensor xs = tape.watch(input);
-    Looking cell{wx, wh, xs, 0.5};
+    Looking cell{wx, wh, seen, xs, 0.5};
     const auto scanned = scan(cell, xs, {.checkpoint_every = every});
     cell.factor = 2;
     cell.all = at(xs, 0);
     std::vector<Array> all{scanned.outputs.value()};
     const Grads grads = tape.backward(random_sum(scanned, 3));
     all.push_back(grads[xs]);
-    append_gradients(all, params, grads);
+    for (const auto& [param, grad] : grads) all.push_back(grad);
     return all;
   };
-  const auto plain = run(0);
-  for (const Index every : intervals()) check_same_bits(run(every), plain);
+  for (const Param& seen : {wx, other}) {  // the projection's weight, or one that only the steps use
+    CAPTURE(seen.name());
+    const auto plain = run(0, seen);
+    for (const Index every : intervals()) check_same_bits(run(every, seen), plain);
+  }
 }
 
 TEST_CASE("checkpointed scan: on the plain paths, in the large, without a tape") {
