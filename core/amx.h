@@ -11,10 +11,10 @@
 
 namespace unroll::packed {
 
-/// Whether products in bf16 go through tiles: if the processor and the kernel let this process use them, unless
-/// `set_tiles` says otherwise, which is for tests and comparisons.
-bool tiles();
-void set_tiles(bool on);
+/// Whether products in bf16 go through AMX: from `set_products` on, if the processor has it and the kernel grants it to
+/// this process. `use_amx` is for tests and comparisons; without AMX its instructions end the program.
+bool uses_amx();
+void use_amx(bool on);
 
 #if defined(UNROLL_HAS_AMX)
 
@@ -27,7 +27,7 @@ struct Amx {};
 template <>
 struct Tile<Amx> : Tile<Bf16> {
   using Stored = Bf16;
-  static constexpr Index rows = 32, row_step = 16, spare_rows = 31, unit_step = 16;
+  static constexpr Index rows = 32, row_step = 16, unit_step = 16, spare_rows = 15;
   /// Eight tiles of 16 rows by 64 bytes for this thread, as long as it multiplies.
   struct Session {
     UNROLL_AMX Session() {
@@ -44,85 +44,91 @@ struct Tile<Amx> : Tile<Bf16> {
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
   };
+  static void pack_turned(const Array& a, Index r0, Index r1, Pair* to);
 };
 
-/// Adds to tiles 0 and 1 (rows 0 to 15, and with `Two` to 2 and 3, rows 16 to 31) 16 pairs in depth times 32 columns.
+/// The accumulators of 32 rows by 32 columns, tiles 0 and 1 above 2 and 3; or, of no more than 16 rows, of 64 columns,
+/// so that here too four sums are on their way.
 template <bool Two>
-UNROLL_AMX inline void add_tiles(const Pair* a, Index a_row, const Pair* p) {
-  constexpr Index p_bytes = Tile<Amx>::panel * sizeof(Pair);
-  const Index a_bytes = a_row * sizeof(Pair);
-  _tile_loadd(4, a, a_bytes);
-  _tile_loadd(6, p, p_bytes);
-  _tile_loadd(7, p + 16, p_bytes);
-  _tile_dpbf16ps(0, 4, 6);
-  _tile_dpbf16ps(1, 4, 7);
-  if constexpr (Two) {
-    _tile_loadd(5, a + 16 * a_row, a_bytes);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
-  }
-}
+struct Accumulators {
+  static constexpr Index rows = Two ? 32 : 16, columns = Two ? 32 : 64;
+  /// Where tiles 2 and 3 begin.
+  static constexpr Index lower(Index row) { return Two ? 16 * row : 32; }
 
-/// Tiles 0 to 3, or the upper two, hold 32 columns: what is there before a product, and what comes of it.
-template <bool Two>
-UNROLL_AMX inline void begin_tiles(Base<float> base) {
-  if (base.data == nullptr) {
-    _tile_zero(0);
-    _tile_zero(1);
-    if constexpr (Two) {
+  UNROLL_AMX static void begin(Base<float> base) {
+    if (base.data == nullptr) {
+      _tile_zero(0);
+      _tile_zero(1);
       _tile_zero(2);
       _tile_zero(3);
+      return;
     }
-    return;
+    const Index bytes = base.row * sizeof(float);
+    const float* below = base.data + lower(base.row);
+    _tile_loadd(0, base.data, bytes);
+    _tile_loadd(1, base.data + 16, bytes);
+    _tile_loadd(2, below, bytes);
+    _tile_loadd(3, below + 16, bytes);
   }
-  const Index bytes = base.row * sizeof(float);
-  _tile_loadd(0, base.data, bytes);
-  _tile_loadd(1, base.data + 16, bytes);
-  if constexpr (Two) {
-    _tile_loadd(2, base.data + 16 * base.row, bytes);
-    _tile_loadd(3, base.data + 16 * base.row + 16, bytes);
+  /// 16 pairs in depth.
+  UNROLL_AMX static void add(const Pair* a, Index a_row, const Pair* p) {
+    constexpr Index p_bytes = Tile<Amx>::panel * sizeof(Pair);
+    const Index a_bytes = a_row * sizeof(Pair);
+    _tile_loadd(4, a, a_bytes);
+    _tile_loadd(6, p, p_bytes);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_loadd(7, p + 16, p_bytes);
+    _tile_dpbf16ps(1, 4, 7);
+    if constexpr (Two) {
+      _tile_loadd(5, a + 16 * a_row, a_bytes);
+      _tile_dpbf16ps(2, 5, 6);
+      _tile_dpbf16ps(3, 5, 7);
+    } else {
+      _tile_loadd(5, p + 32, p_bytes);
+      _tile_dpbf16ps(2, 4, 5);
+      _tile_loadd(6, p + 48, p_bytes);
+      _tile_dpbf16ps(3, 4, 6);
+    }
   }
-}
-template <bool Two>
-UNROLL_AMX inline void end_tiles(float* c, Index c_row) {
-  const Index bytes = c_row * sizeof(float);
-  _tile_stored(0, c, bytes);
-  _tile_stored(1, c + 16, bytes);
-  if constexpr (Two) {
-    _tile_stored(2, c + 16 * c_row, bytes);
-    _tile_stored(3, c + 16 * c_row + 16, bytes);
+  UNROLL_AMX static void end(float* c, Index c_row) {
+    const Index bytes = c_row * sizeof(float);
+    float* below = c + lower(c_row);
+    _tile_stored(0, c, bytes);
+    _tile_stored(1, c + 16, bytes);
+    _tile_stored(2, below, bytes);
+    _tile_stored(3, below + 16, bytes);
   }
-}
+};
 
 /// c [m, n] = base + a [m, K] p for m ≤ 32, with p one packed block [K, panel] and a's rows of pairs `a_row` apart.
-/// Whole tiles of them are read, and what comes of rows that are none is dropped.
+/// Reads whole tiles; what comes of rows from m on is dropped. At an edge, too, the sum begins with the base: the bits
+/// of a row do not depend on the rows beside it.
 template <bool Two>
 UNROLL_AMX void multiply_tiles(Index m, Index k, const Pair* a, Index a_row, const Pair* p, float* c, Index c_row,
                                Index n, Base<float> base) {
-  constexpr Index depth_step = Tile<Amx>::unit_step, panel = Tile<Amx>::panel, width = 32;
+  using Sums = Accumulators<Two>;
+  constexpr Index depth_step = Tile<Amx>::unit_step, panel = Tile<Amx>::panel, width = Sums::columns;
   const Index whole = k / depth_step * depth_step;
   alignas(64) Pair last[depth_step][panel];  // what is beyond the panel's end belongs to others
   if (whole < k) {
     std::memcpy(last, p + whole * panel, (k - whole) * panel * sizeof(Pair));
     std::fill_n(last[k - whole], (depth_step - (k - whole)) * panel, Pair{0});
   }
-  asm volatile("" ::: "memory");  // gcc's tile loads do not say that they read
   for (Index j = 0; j < n; j += width) {
-    const bool direct = m % 16 == 0 && n - j >= width;
-    alignas(64) float edge[Two ? 32 : 16][width];
-    begin_tiles<Two>(direct ? base.at(0, j) : Base<float>{});
-    for (Index u = 0; u < whole; u += depth_step) add_tiles<Two>(a + u, a_row, p + u * panel + j);
-    if (whole < k) add_tiles<Two>(a + whole, a_row, last[0] + j);
-    if (direct) {
-      end_tiles<Two>(c + j, c_row);
-      continue;
+    const Index columns = std::min(width, n - j);
+    const bool direct = m % 16 == 0 && columns == width;
+    alignas(64) float edge[Sums::rows][width];
+    Base<float> start = base.at(0, j);
+    if (!direct && start.data != nullptr) {
+      for (Index r = 0; r < m; ++r) std::copy_n(base.at(r, j).data, columns, edge[r]);
+      start = {edge[0], width};
     }
-    end_tiles<Two>(edge[0], width);
-    for (Index r = 0; r < m; ++r) {
-      const float* old = base.at(r, j).data;
-      float* to = c + r * c_row + j;
-      for (Index i = 0; i < std::min(width, n - j); ++i) to[i] = old == nullptr ? edge[r][i] : old[i] + edge[r][i];
-    }
+    asm volatile("" ::: "memory");  // gcc's tile loads do not say that they read
+    Sums::begin(start);
+    for (Index u = 0; u < whole; u += depth_step) Sums::add(a + u, a_row, p + u * panel + j);
+    if (whole < k) Sums::add(a + whole, a_row, last[0] + j);
+    Sums::end(direct ? c + j : edge[0], direct ? c_row : width);
+    for (Index r = 0; !direct && r < m; ++r) std::copy_n(edge[r], columns, c + r * c_row + j);
   }
 }
 
@@ -143,21 +149,22 @@ inline void micro_rows<Amx, true>(Index m, Index k, const Pair* a, Index a_row, 
 
 /// Rows [r0, r1) of a [N, m] as its transpose: strips of 32 columns of a, each with its pairs of rows in a row, filled
 /// up with zeros to whole tiles.
-inline void pack_turned(const Array& a, Index r0, Index r1, Pair* to) {
-  constexpr Index step = Tile<Amx>::unit_step;
-  const Index m = a.cols(), count = units<Bf16>(r1 - r0), row = (count + step - 1) / step * step;
-  Buffer* scratch = Buffer::make(step * m * sizeof(Pair));
+inline void Tile<Amx>::pack_turned(const Array& a, Index r0, Index r1, Pair* to) {
+  constexpr Index step = unit_step;
+  const Index m = a.cols(), row = row_units<Amx>(r1 - r0);
+  const Index apart = m + 16;  // of the pairs gathered at once: a power of two would put all of them in one set
+  Buffer* scratch = Buffer::make(step * apart * sizeof(Pair));
   Pair* pairs = static_cast<Pair*>(scratch->data());
   const __m512i places = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
-                                            _mm512_set1_epi32(static_cast<int>(m)));
+                                            _mm512_set1_epi32(static_cast<int>(apart)));
   for (Index u0 = 0; u0 < row; u0 += step) {
     for (Index u = 0; u < step; ++u) {
       const Index r = r0 + 2 * (u0 + u);
-      const float* x = a.raw<float>() + r * a.stride();
       if (r >= r1) {
-        std::fill_n(pairs + u * m, m, Pair{0});
+        std::fill_n(pairs + u * apart, m, Pair{0});
       } else {
-        Tile<Bf16>::pair_rows(x, r + 1 < r1 ? x + a.stride() : nullptr, m, pairs + u * m);
+        const float* x = a.raw<float>() + r * a.stride();
+        pair_rows(x, r + 1 < r1 ? x + a.stride() : nullptr, m, pairs + u * apart);
       }
     }
     for (Index i = 0; i < m; ++i) _mm512_storeu_si512(to + i * row + u0, _mm512_i32gather_epi32(places, pairs + i, 4));

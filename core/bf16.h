@@ -45,8 +45,9 @@ struct Tile<Bf16> : TileSize<float> {
   struct Session {};
   static constexpr Index per_unit = 2, row_step = 1, unit_step = 1, spare_rows = 0;
   static Sum multiply_add(Unit x, Factor b, Sum sum) {
-    const __m512bh both = reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(x.bits)));
-    return reinterpret_cast<Sum>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(sum), both, b));
+    // Not set1, at whose sight clang 16 dies.
+    const __m512i both = _mm512_broadcastd_epi32(_mm_cvtsi32_si128(static_cast<int>(x.bits)));
+    return reinterpret_cast<Sum>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(sum), reinterpret_cast<__m512bh>(both), b));
   }
   /// out[i] = (x[i], y[i]) for i < n; without y its halves are zero.
   static void pair_rows(const float* x, const float* y, Index n, Pair* out) {

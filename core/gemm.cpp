@@ -69,6 +69,8 @@ class UnitRows {
     } else {
       const Index used = packed::units<F>(k);
       row_ = packed::row_units<F>(k);
+      if (Tile<F>::row_step > 1 && row_ % 1024 == 0)
+        row_ += Tile<F>::unit_step;  // else a tile's rows share a cache's set
       converted_.buffer = Buffer::make((rows + Tile<F>::spare_rows) * row_ * sizeof(Unit));
       Unit* to = converted_.template as<Unit>();
       for (Index r = 0; r < rows; ++r) {

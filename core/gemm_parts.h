@@ -51,11 +51,11 @@ inline bool wants_bf16(Index m, Index n, Index k) {
   return products() == Products::bf16 && k >= 16 && m * n * k >= Index{1} << 15;
 }
 
-/// f with the format of bf16 that this processor multiplies fastest.
+/// f with the format that products in bf16 use on this processor.
 template <class Function>
 void in_bf16_format(Function f) {
 #if defined(UNROLL_HAS_AMX)
-  if (packed::tiles()) return f(packed::Amx{});
+  if (packed::uses_amx()) return f(packed::Amx{});
 #endif
   f(packed::Bf16{});
 }

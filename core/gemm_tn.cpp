@@ -35,7 +35,7 @@ void product_tn_plain(const Array& a, const Array& b, const Dest& dest) {
 /// wants rows of units.
 template <class F>
 void pack_strips(const Array& a, Index r0, Index r1, typename Tile<F>::Unit* to) {
-  if constexpr (Tile<F>::unit_step > 1) return packed::pack_turned(a, r0, r1, to);
+  if constexpr (Tile<F>::unit_step > 1) return Tile<F>::pack_turned(a, r0, r1, to);
   using K = Tile<F>;
   using T = typename K::Out;
   using Unit = typename K::Unit;
@@ -83,7 +83,8 @@ void product_tn_packed(const Array& a, const Array& b, const Dest& dest) {
   const RowBlocks blocks(rows);
   const Index strips = (m + K::rows - 1) / K::rows, panels = (n + K::panel - 1) / K::panel;
   // All of aᵀ, block of rows after block; the units of a block begin where those of as many rows would.
-  const Index most = packed::row_units<F>(rows) + (K::per_unit > 1 ? K::unit_step : 0);
+  static_assert(product_block % (K::per_unit * K::unit_step) == 0);
+  const Index most = packed::row_units<F>(rows);
   const Scratch strip_memory(strips * K::rows * most * sizeof(Unit));
   Unit* strip = strip_memory.as<Unit>();
   const auto strips_of = [&](Index r0) { return strip + packed::row_units<F>(r0) * strips * K::rows; };

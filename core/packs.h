@@ -43,9 +43,9 @@ struct Tile : TileSize<F> {
   using Stored = F;   // the format of matrices that are kept packed for it
   struct Session {};  // what a thread needs while it multiplies
   static constexpr Index per_unit = 1;
-  /// Rows of a left operand are best multiplied so many at a time, filled up to so many units, and so many more are
-  /// read.
-  static constexpr Index row_step = 1, unit_step = 1, spare_rows = 0;
+  static constexpr Index row_step = 1;    // groups of rows of a left operand begin at multiples of it
+  static constexpr Index unit_step = 1;   // its rows are filled up with zeros to a multiple of it
+  static constexpr Index spare_rows = 0;  // so many rows behind the last are read, and not used
   static Sum multiply_add(Unit x, const Factor& b, const Sum& sum) { return sum + x * b; }
 };
 

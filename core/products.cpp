@@ -1,4 +1,5 @@
 #include <atomic>
+#include <mutex>
 
 #if defined(__x86_64__) && defined(__linux__)
 #include <cpuid.h>
@@ -15,8 +16,10 @@ namespace {
 
 std::atomic<Products> products_now{Products::f32};
 
-/// Asks for the tiles' registers, which the kernel gives to those who ask.
-bool tiles_granted() {
+std::atomic<bool> amx_now{false};
+
+/// Asks for AMX's registers, which the kernel gives to those who ask.
+bool amx_granted() {
 #if defined(UNROLL_HAS_AMX)
   unsigned a = 0, b = 0, c = 0, d = 0;
   constexpr unsigned amx_bf16 = 1u << 22, amx_tile = 1u << 24;
@@ -28,17 +31,12 @@ bool tiles_granted() {
 #endif
 }
 
-std::atomic<bool>& tiles_now() {
-  static std::atomic<bool> on{tiles_granted()};
-  return on;
-}
-
 }  // namespace
 
 namespace packed {
 
-bool tiles() { return tiles_now().load(std::memory_order_relaxed); }
-void set_tiles(bool on) { tiles_now() = on; }
+bool uses_amx() { return amx_now.load(std::memory_order_relaxed); }
+void use_amx(bool on) { amx_now = on; }
 
 }  // namespace packed
 
@@ -52,6 +50,8 @@ bool available([[maybe_unused]] Products products) {
 void set_products(Products products) {
   require<UsageError>(available(products),
                       "set_products: products in bf16 need a processor with AVX512-BF16 and a build for it");
+  static std::once_flag asked;
+  if (products == Products::bf16) std::call_once(asked, [] { amx_now = amx_granted(); });
   products_now = products;
 }
 Products products() { return products_now.load(std::memory_order_relaxed); }

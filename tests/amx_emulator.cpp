@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstring>
 
+#include <cpuid.h>
 #include <ucontext.h>
 
 namespace unroll::testing {
@@ -24,6 +25,7 @@ struct Tiles {
 };
 thread_local Tiles tiles;
 std::atomic<long> emulated{0};
+std::atomic<bool> emulating{false};
 
 float widened(const Byte* half) {
   std::uint16_t bits;
@@ -40,6 +42,8 @@ class Instruction {
   int prefix() const { return code_[2] & 3; }  // 1: 66, 2: F3, 3: F2
   Byte opcode() const { return code_[3]; }
   bool of_registers() const { return mod() == 3; }
+  /// With a base and the distance of its rows.
+  bool is_tile_in_memory() const { return !of_registers() && rm() == 4 && (mod() != 0 || (code_[5] & 7) != 5); }
   int reg() const { return (modrm() >> 3) & 7; }
   int rm() const { return modrm() & 7; }
   int third() const { return (~code_[2] >> 3) & 7; }  // vvvv
@@ -78,14 +82,24 @@ class Instruction {
   const greg_t* registers_;
 };
 
-void configure(const Byte* from) {
-  tiles.configured = from[0] == 1;
-  for (int t = 0; t < 8; ++t) {
-    std::memcpy(&tiles.row_bytes[t], from + 16 + 2 * t, 2);
-    tiles.rows[t] = from[48 + t];
+/// What the processor takes: palette 1 or 0, nothing in reserved places, at most 16 rows of 64 bytes.
+bool configure(const Byte* from) {
+  Tiles next;
+  for (int i = 2; i < 64; ++i) {
+    const bool reserved = i < 16 || (i >= 32 && i < 48) || i >= 56;
+    if (reserved && from[i] != 0) return false;
   }
-  std::memset(tiles.data, 0, sizeof(tiles.data));
+  for (int t = 0; t < 8; ++t) {
+    std::memcpy(&next.row_bytes[t], from + 16 + 2 * t, 2);
+    next.rows[t] = from[48 + t];
+    if (next.row_bytes[t] > 64 || next.rows[t] > 16 || (next.row_bytes[t] == 0) != (next.rows[t] == 0)) return false;
+  }
+  next.configured = from[0] == 1;
+  tiles = next;
+  return from[0] <= 1;
 }
+
+bool is_there(int tile) { return tiles.rows[tile] > 0; }
 
 void load(int tile, const Byte* from, std::uint64_t stride) {
   std::memset(tiles.data[tile], 0, sizeof(tiles.data[tile]));
@@ -96,6 +110,13 @@ void load(int tile, const Byte* from, std::uint64_t stride) {
 void store(int tile, Byte* to, std::uint64_t stride) {
   for (int r = 0; r < tiles.rows[tile]; ++r)
     std::memcpy(to + static_cast<std::uint64_t>(r) * stride, tiles.data[tile][r], tiles.row_bytes[tile]);
+}
+
+/// Whether c += a b may be said of these tiles.
+bool fit(int c, int a, int b) {
+  return c != a && c != b && a != b && is_there(a) && is_there(b) && is_there(c) && tiles.rows[c] == tiles.rows[a] &&
+         tiles.row_bytes[c] == tiles.row_bytes[b] && tiles.row_bytes[a] == 4 * tiles.rows[b] &&
+         tiles.row_bytes[b] % 4 == 0;
 }
 
 /// c += a b: for each pair in depth the first and the second numbers are added up apart, and together at the end.
@@ -123,18 +144,18 @@ bool carry_out(const Instruction& i) {
     if (i.of_registers()) {
       tiles = {};
     } else {
-      configure(i.address());
+      return i.rm() != 4 && configure(i.address());
     }
     return true;
   }
   if (!tiles.configured) return false;
-  if (i.opcode() == 0x49 && i.prefix() == f2 && i.of_registers()) {
+  if (i.opcode() == 0x49 && i.prefix() == f2 && i.of_registers() && is_there(i.reg())) {
     std::memset(tiles.data[i.reg()], 0, sizeof(tiles.data[0]));
-  } else if (i.opcode() == 0x4B && i.prefix() == f2 && i.rm() == 4) {
+  } else if (i.opcode() == 0x4B && i.prefix() == f2 && i.is_tile_in_memory() && is_there(i.reg())) {
     load(i.reg(), i.address(), i.stride());
-  } else if (i.opcode() == 0x4B && i.prefix() == f3 && i.rm() == 4) {
+  } else if (i.opcode() == 0x4B && i.prefix() == f3 && i.is_tile_in_memory() && is_there(i.reg())) {
     store(i.reg(), i.address(), i.stride());
-  } else if (i.opcode() == 0x5C && i.prefix() == f3 && i.of_registers()) {
+  } else if (i.opcode() == 0x5C && i.prefix() == f3 && i.of_registers() && fit(i.reg(), i.rm(), i.third())) {
     multiply(i.reg(), i.rm(), i.third());
   } else {
     return false;
@@ -142,34 +163,41 @@ bool carry_out(const Instruction& i) {
   return true;
 }
 
+struct sigaction before;
+
 void on_illegal_instruction(int, siginfo_t*, void* context) {
   greg_t* registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
   const Instruction instruction(reinterpret_cast<const Byte*>(registers[REG_RIP]), registers);
   if (!carry_out(instruction)) {
-    std::signal(SIGILL, SIG_DFL);  // it comes again, and ends the program
+    sigaction(SIGILL, &before, nullptr);  // it comes again, and ends the program
     return;
   }
   ++emulated;
   registers[REG_RIP] += instruction.length();
 }
 
-struct sigaction before;
-
 }  // namespace
 
-EmulatedAmx::EmulatedAmx() : native_(packed::tiles()) {
-  if (native_) return;
+bool can_emulate_amx() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  constexpr unsigned amx_tile = 1u << 24;
+  return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0 || (edx & amx_tile) == 0;
+}
+
+EmulatedAmx::EmulatedAmx() {
   struct sigaction action = {};
   action.sa_sigaction = on_illegal_instruction;
   action.sa_flags = SA_SIGINFO;
   sigaction(SIGILL, &action, &before);
-  packed::set_tiles(true);
+  packed::use_amx(true);
+  emulating = true;
 }
 EmulatedAmx::~EmulatedAmx() {
-  if (native_) return;
-  packed::set_tiles(false);
+  emulating = false;
+  packed::use_amx(false);
   sigaction(SIGILL, &before, nullptr);
 }
+bool EmulatedAmx::now() { return emulating; }
 long EmulatedAmx::instructions() { return emulated; }
 
 }  // namespace unroll::testing
@@ -178,8 +206,10 @@ long EmulatedAmx::instructions() { return emulated; }
 
 namespace unroll::testing {
 
-EmulatedAmx::EmulatedAmx() : native_(true) {}
+bool can_emulate_amx() { return false; }
+EmulatedAmx::EmulatedAmx() = default;
 EmulatedAmx::~EmulatedAmx() = default;
+bool EmulatedAmx::now() { return false; }
 long EmulatedAmx::instructions() { return 0; }
 
 }  // namespace unroll::testing

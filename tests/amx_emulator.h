@@ -6,18 +6,19 @@
 
 namespace unroll::testing {
 
-/// As long as it lives, products in bf16 go through tiles, and where the processor has none, through emulated ones.
+/// Whether there is something to emulate: a processor that has AMX without the right to use it is none.
+bool can_emulate_amx();
+
+/// As long as it lives, products in bf16 go through emulated AMX.
 class EmulatedAmx {
  public:
   EmulatedAmx();
   ~EmulatedAmx();
   EmulatedAmx(const EmulatedAmx&) = delete;
   EmulatedAmx& operator=(const EmulatedAmx&) = delete;
-  /// Instructions emulated so far; 0 where the processor has its own.
+  static bool now();
+  /// Instructions emulated so far.
   static long instructions();
-
- private:
-  bool native_;
 };
 
 }  // namespace unroll::testing

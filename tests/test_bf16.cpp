@@ -27,29 +27,34 @@ bool same_bits(const Array& a, const Array& b) {
          std::memcmp(a.raw<void>(), b.raw<void>(), a.size() * (a.dtype() == f64 ? 8 : 4)) == 0;
 }
 
-/// By the vectors' instruction, or in tiles.
-enum class How { vectors, tiles };
-constexpr How both_ways[] = {How::vectors, How::tiles};
+/// By the vectors' instruction, or by AMX: the processor's own, or emulated.
+enum class How { vectors, amx };
+
+/// Both, where AMX can be had.
+std::vector<How> ways() {
+  set_products(Products::bf16);  // asks for it
+  set_products(Products::f32);
+  return packed::uses_amx() || testing::can_emulate_amx() ? std::vector{How::vectors, How::amx}
+                                                          : std::vector{How::vectors};
+}
 
 struct InBf16 {
-  explicit InBf16(How how = How::vectors) : tiles_(packed::tiles()) {
-    packed::set_tiles(false);
-    if (how == How::tiles) {
-      packed::set_tiles(tiles_);
-      emulated_.emplace();
-    }
+  explicit InBf16(How how = How::vectors) {
     set_products(Products::bf16);
+    has_amx_ = packed::uses_amx();
+    if (how == How::vectors) packed::use_amx(false);
+    if (how == How::amx && !has_amx_) emulated_.emplace();
   }
   ~InBf16() {
-    set_products(Products::f32);
     emulated_.reset();
-    packed::set_tiles(tiles_);
+    packed::use_amx(has_amx_);
+    set_products(Products::f32);
   }
   InBf16(const InBf16&) = delete;
   InBf16& operator=(const InBf16&) = delete;
 
  private:
-  bool tiles_;
+  bool has_amx_;
   std::optional<testing::EmulatedAmx> emulated_;
 };
 
@@ -143,7 +148,7 @@ TEST_CASE("bf16: products of rounded operands" * doctest::skip(!available(Produc
   const std::array<Index, 3> sizes[] = {{6, 64, 128},   {1, 300, 129}, {7, 65, 255},  {13, 17, 513},
                                         {16, 64, 32},   {32, 96, 64},  {200, 70, 33}, {48, 64, 640},
                                         {5, 200, 1030}, {33, 33, 31},  {100, 130, 16}};
-  for (const How how : both_ways) {
+  for (const How how : ways()) {
     CAPTURE(static_cast<int>(how));
     const InBf16 here(how);
     for (const Kind& kind : kinds) {
@@ -152,34 +157,45 @@ TEST_CASE("bf16: products of rounded operands" * doctest::skip(!available(Produc
   }
 }
 
-TEST_CASE("bf16: what the tiles give is not what the vectors give, to the bit" *
-          doctest::skip(!available(Products::bf16))) {
+TEST_CASE("bf16: AMX is used when it is there" * doctest::skip(!available(Products::bf16))) {
   const Array a = random_array({32, 512}, 1), w = random_array({512, 64}, 2);
   std::vector<Array> results;
   const long before = testing::EmulatedAmx::instructions();
-  const bool emulates = !packed::tiles();
-  for (const How how : both_ways) {
+  bool emulated = false;
+  for (const How how : ways()) {
     const InBf16 here(how);
+    emulated = how == How::amx && testing::EmulatedAmx::now();
     results.push_back(Array::zeros({32, 64}, f32));
     multiply(a, w, {results.back(), false});
   }
-  CHECK_FALSE(same_bits(results[0], results[1]));
-  // Twice: the configuration and its release, and for each of two halves four tiles that begin, 16 steps of eight and
-  // four that end; the vectors use none.
-  if (emulates) CHECK(testing::EmulatedAmx::instructions() - before == 2 + 2 * (4 + 16 * 8 + 4));
+  if (results.size() == 2) CHECK_FALSE(same_bits(results[0], results[1]));
+  // The configuration and its release, and for each half of 64 columns four tiles that begin, 16 steps of eight
+  // instructions, and four tiles that end.
+  if (emulated) CHECK(testing::EmulatedAmx::instructions() - before == 2 + 2 * (4 + 16 * 8 + 4));
 }
 
 TEST_CASE("bf16: the bits of a row do not depend on the rows beside it" * doctest::skip(!available(Products::bf16))) {
-  const Array a = random_array({70, 200}, 1), w = random_array({200, 100}, 2);
-  for (const How how : both_ways) {
+  const Array a = random_array({70, 1100}, 1), w = random_array({1100, 100}, 2);
+  const Array whole = random_array({70, 100}, 3), row = random_array({100}, 4);
+  for (const How how : ways()) {
     CAPTURE(static_cast<int>(how));
     const InBf16 here(how);
-    const Array all = Array::zeros({70, 100}, f32);
-    multiply(a, w, {all, false});
-    for (const Index first : {0, 3, 37, 60}) {
-      const Array some = Array::zeros({10, 100}, f32);
-      multiply(a.part(first, 0, {10, 200}), w, {some, false});
-      CHECK(same_bits(some, all.part(first, 0, {10, 100})));
+    for (int base = 0; base < 4; ++base) {  // none, the destination, a matrix, a row
+      CAPTURE(base);
+      const auto product = [&](Index first, Index count) {
+        const Array into = whole.part(first, 0, {count, 100}).copy(), rows = a.part(first, 0, {count, 1100});
+        if (base < 2) {
+          multiply(rows, w, {into, base == 1});
+        } else {
+          multiply_onto(base == 2 ? into.copy() : row, rows, w, into);
+        }
+        return into;
+      };
+      const Array all = product(0, 70);
+      for (const Index first : std::initializer_list<Index>{0, 3, 32, 60}) {
+        for (const Index count : std::initializer_list<Index>{1, 10})
+          CHECK(same_bits(product(first, count), all.part(first, 0, {count, 100}).copy()));
+      }
     }
   }
 }
@@ -224,7 +240,7 @@ TEST_CASE("bf16: a matrix keeps its copies for both apart" * doctest::skip(!avai
 }
 
 TEST_CASE("bf16: the same bits for any number of threads" * doctest::skip(!available(Products::bf16))) {
-  for (const How how : both_ways) {
+  for (const How how : ways()) {
     CAPTURE(static_cast<int>(how));
     const InBf16 here(how);
     for (const Kind& kind : kinds) {
@@ -274,7 +290,7 @@ TEST_CASE("bf16: a training step asks for no memory the second time, and for no 
   const Index in_f32 = bytes(Products::f32, How::vectors);
   CAPTURE(in_f32);
   CHECK(bytes(Products::bf16, How::vectors) <= in_f32);
-  CHECK(bytes(Products::bf16, How::tiles) <= in_f32);
+  CHECK(bytes(Products::bf16, How::amx) <= in_f32);
 }
 
 TEST_CASE("bf16: what lies behind an odd last row is not read" * doctest::skip(!available(Products::bf16))) {
@@ -284,7 +300,7 @@ TEST_CASE("bf16: what lies behind an odd last row is not read" * doctest::skip(!
     std::memcpy(longer.raw<void>(), x.raw<void>(), x.size() * sizeof(float));
     return longer.part(0, 0, x.shape());
   };
-  for (const How how : both_ways) {
+  for (const How how : ways()) {
     CAPTURE(static_cast<int>(how));
     const InBf16 here(how);
     const Array into = Array::zeros({64, 96}, f32), beside_nan = Array::zeros({64, 96}, f32);
@@ -318,7 +334,7 @@ TEST_CASE("bf16: losses and gradients of the cells are within 2 % of f32's" *
   const auto compare = [&](const char* name, auto make) {
     CAPTURE(name);
     const std::vector<double> expected = figures(make);
-    for (const How how : both_ways) {
+    for (const How how : ways()) {
       CAPTURE(static_cast<int>(how));
       const InBf16 here(how);
       const std::vector<double> found = figures(make);
