@@ -12,7 +12,7 @@ import tempfile
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 STANDARD = re.compile(r"[a-z0-9_]+$")  # <vector>, <cmath>
-SYSTEM = re.compile(r"(unistd|fcntl|termios|immintrin|arm_neon)\.h$|sys/[a-z_]+\.h$")
+SYSTEM = re.compile(r"(unistd|fcntl|termios|cpuid|immintrin|arm_neon)\.h$|sys/[a-z_]+\.h$")
 XTENSOR = re.compile(r"(xtensor|xtensor-blas|xtl|xsimd)/")
 
 # What each room may include of this project (a folder, or one file), and of others beyond the standard library.
