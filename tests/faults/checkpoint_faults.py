@@ -145,11 +145,33 @@ def short_writes(case):
         case.verdict(f"a file of at most {limit} bytes", done, reason="File too large" if limit < size else None)
 
 
+def failing_reads(case):
+    """Loading is told of what goes wrong as well, be it in the length, the header or the elements."""
+    case.start("new")
+    log = case.folder.parent / "log"
+
+    def load(*options):
+        done = case.run("strace", "-f", "-q", "-o", log, "-P", case.path, "-e", "trace=openat,read,readv", *options, PROGRAM,
+                        "--check", case.path)
+        return done, re.findall(r"^(?:\d+ +)?(\w+)\(", log.read_text(), re.M)
+
+    done, made = load()
+    assert done.returncode == 0 and len(made) > 2, (done, made)
+    for call in dict.fromkeys(made):
+        for n in range(1, made.count(call) + 1):
+            case.count += 1
+            done, _ = load("-e", f"inject={call}:error=EIO:when={n}")
+            told = f"{call} number {n} while loading: status {done.returncode}, stderr {done.stderr!r}"
+            assert done.returncode == 1 and done.stdout == "", told
+            assert str(case.path) in done.stderr and REASONS["EIO"] in done.stderr, told
+            assert case.path.read_bytes() == case.bits["new"], told
+
+
 def full_disk(case, folder):
     """A file system of its own, too small for both."""
     mounted = pathlib.Path(folder) / "full"
     mounted.mkdir()
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "none", mounted],
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "none", mounted],
                                            capture_output=True).returncode != 0:
         return "no file system could be mounted"
     try:
@@ -223,6 +245,7 @@ def main():
         syncs(case)
         inject_everywhere(case)
         short_writes(case)
+        failing_reads(case)
         other_places(case)
         without = full_disk(case, folder)
         print(f"{case.count} faults; " + ", ".join(f"{outcome} and {'new' if new else 'old'}: {n}"

@@ -15,6 +15,7 @@ Checkpoint checkpoint(bool is_new) {
   all.arrays["model.b"] = Array::full({10}, f64, is_new ? 2 : 1);
   all.arrays["optimizer/model.w/steps"] = Array::full({}, f64, is_new ? 2 : 1);
   all.metadata["which"] = is_new ? "new" : "old";
+  all.metadata["text"] = std::string(30'000, 'x');  // so that the header takes several reads
   return all;
 }
 
