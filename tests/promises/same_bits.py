@@ -28,7 +28,9 @@ def ways(program):
             yield "fixed addresses", [*fixed, program, "2"], {}
     libraries = loaded_libraries(program)
     if libraries:
-        yield "libraries in reverse order", [program, "2"], {"LD_PRELOAD": " ".join(reversed(libraries))}
+        libraries.reverse()
+        libraries.sort(key=lambda path: not re.search(r"/lib[a-z]+san\.", path))  # a sanitizer's must come first
+        yield "libraries in reverse order", [program, "2"], {"LD_PRELOAD": " ".join(libraries)}
     yield "symbols bound at the start", [program, "1"], {"LD_BIND_NOW": "1"}
     yield "8 threads of BLAS", [program, "2"], {"OPENBLAS_NUM_THREADS": "8", "OMP_NUM_THREADS": "8"}
     yield "another heap", [program, "4"], {"MALLOC_ARENA_MAX": "1", "MALLOC_PERTURB_": "85", "MALLOC_TOP_PAD_": "1"}
