@@ -70,8 +70,9 @@ def main():
             made[0].write_bytes(file_of(path.read_bytes()))
             pairs.append(made)
         lines = "".join(f"{made}\n{again}\n" for made, again in pairs)
-        answers = subprocess.run([sys.argv[1]], input=lines, capture_output=True, text=True, check=True).stdout
-        answers = answers.splitlines()
+        answers = subprocess.run([sys.argv[1]], input=lines.encode(), capture_output=True, check=True).stdout
+        # A name may hold anything that Python, or Unicode, takes for the end of a line.
+        answers = answers.decode(errors="replace").split("\n")[:-1]
         assert len(answers) == len(inputs), "unroll_reread stopped early"
         for path, (made, again), answer in zip(inputs, pairs, answers):
             want, metadata = theirs(made)
