@@ -132,19 +132,10 @@ UNROLL_AMX void multiply_tiles(Index m, Index k, const Pair* a, Index a_row, con
   }
 }
 
-inline void tile_rows(Index m, Index k, const Pair* a, Index a_row, const Pair* p, float* c, Index c_row, Index n,
-                      Base<float> base) {
-  (m > 16 ? multiply_tiles<true> : multiply_tiles<false>)(m, k, a, a_row, p, c, c_row, n, base);
-}
 template <>
 inline void micro_rows<Amx, false>(Index m, Index k, const Pair* a, Index a_row, const Pair* p, float* c, Index c_row,
                                    Index n, Base<float> base) {
-  tile_rows(m, k, a, a_row, p, c, c_row, n, base);
-}
-template <>
-inline void micro_rows<Amx, true>(Index m, Index k, const Pair* a, Index a_row, const Pair* p, float* c, Index c_row,
-                                  Index n, Base<float> base) {
-  tile_rows(m, k, a, a_row, p, c, c_row, n, base);
+  (m > 16 ? multiply_tiles<true> : multiply_tiles<false>)(m, k, a, a_row, p, c, c_row, n, base);
 }
 
 /// Rows [r0, r1) of a [N, m] as its transpose: strips of 32 columns of a, each with its pairs of rows in a row, filled

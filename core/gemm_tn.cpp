@@ -106,8 +106,8 @@ void product_tn_packed(const Array& a, const Array& b, const Dest& dest) {
         const Unit* tile = strips_of(r0) + s * row * K::rows;
         T* to = c + s * K::rows * c_row + n0;
         const Base<T> base = dest.add || i > 0 ? Base<T>{to, c_row} : Base<T>{};
-        packed::micro_rows<F, true>(std::min(K::rows, m - s * K::rows), depth, tile, row, panel, to, c_row, width,
-                                    base);
+        packed::micro_rows<F, K::unit_step == 1>(std::min(K::rows, m - s * K::rows), depth, tile, row, panel, to, c_row,
+                                                 width, base);
       }
     }
   });

@@ -2,7 +2,6 @@
 
 #if defined(UNROLL_HAS_AMX)
 
-#include <array>
 #include <atomic>
 #include <bit>
 #include <csignal>

@@ -168,6 +168,7 @@ TEST_CASE("bf16: AMX is used when it is there" * doctest::skip(!available(Produc
     results.push_back(Array::zeros({32, 64}, f32));
     multiply(a, w, {results.back(), false});
   }
+  CHECK((testing::EmulatedAmx::instructions() == before) == !emulated);
   if (results.size() == 2) CHECK_FALSE(same_bits(results[0], results[1]));
   // The configuration and its release, and for each half of 64 columns four tiles that begin, 16 steps of eight
   // instructions, and four tiles that end.
