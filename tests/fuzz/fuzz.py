@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Runs the harnesses of tests/fuzz under libFuzzer, one after the other, and prints what came of it.
+"""Runs the harnesses of tests/fuzz under libFuzzer, as many at a time as there are processors, and prints what came of it.
 
-usage: fuzz.py BUILD_FOLDER [NAME …] [--minutes M]
+usage: fuzz.py BUILD_FOLDER [NAME …] [--minutes M] [--jobs J]
 
 Each runs for M minutes (10) or ten million inputs, from the files in tests/fuzz/corpus/NAME and those it kept before.
 A crash, a leak, undefined behaviour, an exception that is not documented, a promise that is not kept, ten seconds for
@@ -9,6 +9,7 @@ one input or 64 MB asked for at once is a finding: it ends the harness, and its 
 Exits with 1 if there is one.
 """
 import argparse
+import concurrent.futures
 import os
 import re
 import shutil
@@ -58,12 +59,14 @@ def main():
     parser.add_argument("build", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("names", nargs="*", metavar="NAME", help="which harnesses; none: all")
     parser.add_argument("--minutes", type=float, default=10, metavar="M", help="for each harness (10)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="J", help="how many at a time (processors)")
     given = parser.parse_args()
     every = sorted(path.stem.removeprefix("fuzz_") for path in HERE.glob("fuzz_*.cpp"))
     unknown = [name for name in given.names if name not in every]
     if unknown:
         parser.error(f"there is no harness {', '.join(unknown)}; there are: {', '.join(every)}")
-    rows = [fuzz(given.build, name, given.minutes) for name in given.names or every]
+    with concurrent.futures.ThreadPoolExecutor(max(given.jobs, 1)) as pool:
+        rows = list(pool.map(lambda name: fuzz(given.build, name, given.minutes), given.names or every))
     print(f"{'harness':<14}{'inputs run':>14}{'edges':>10}{'kept':>8}{'findings':>10}")
     for row in rows:
         print("{:<14}{:>14,}{:>10,}{:>8,}{:>10,}".format(*row))
