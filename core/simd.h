@@ -42,10 +42,26 @@ inline xsimd::batch<float> sigmoid(xsimd::batch<float> x) {
   using V = xsimd::batch<float>;
   return xsimd::fma(tanh(x * V(0.5f)), V(0.5f), V(0.5f));
 }
-inline xsimd::batch<double> tanh(xsimd::batch<double> x) { return xsimd::tanh(x); }
+
+/// f(x) for one of xsimd's functions that is constant beyond ±800. In f64 they convert a multiple of x to an integer
+/// of 64 bits, one by one, which C++ leaves undefined for NaN and for what such an integer cannot hold.
+template <class T, class F>
+xsimd::batch<T> convertible(F f, xsimd::batch<T> x) {
+  using V = xsimd::batch<T>;
+  if constexpr (std::is_same_v<T, float>) {
+    return f(x);
+  } else {
+    const auto number = x == x;
+    const V y = f(xsimd::select(number, xsimd::min(xsimd::max(x, V(-800)), V(800)), V(0)));
+    return xsimd::select(number, y, x);
+  }
+}
+inline xsimd::batch<double> tanh(xsimd::batch<double> x) {
+  return convertible([](auto v) { return xsimd::tanh(v); }, x);
+}
 inline xsimd::batch<double> sigmoid(xsimd::batch<double> x) {
   using V = xsimd::batch<double>;
-  return V(1) / (V(1) + xsimd::exp(-x));
+  return V(1) / (V(1) + convertible([](auto v) { return xsimd::exp(v); }, -x));
 }
 
 /// f(x) for an f like exp near where it overflows, which xsimd's do 0.35 too early: there e f(x − 1).
@@ -53,7 +69,7 @@ template <class T, class F>
 xsimd::batch<T> up_to_overflow(F f, xsimd::batch<T> x) {
   using V = xsimd::batch<T>;
   const auto large = x > V(std::is_same_v<T, float> ? T(80) : T(700));
-  const V y = f(xsimd::select(large, x - V(1), x));
+  const V y = convertible(f, xsimd::select(large, x - V(1), x));
   return xsimd::select(large, y * V(T(2.71828182845904524)), y);
 }
 template <class T>

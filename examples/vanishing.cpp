@@ -134,7 +134,7 @@ void gradients(const Settings& s) {
              AxisScale::logarithmic);
   Plot accuracies("Agreement", "words between", "right answers");
   std::vector<Index> distances;
-  for (const Index k : {0, 5, 10, 20, 35, 50}) distances.push_back(k * longest / 50);
+  for (const Index k : std::initializer_list<Index>{0, 5, 10, 20, 35, 50}) distances.push_back(k * longest / 50);
   std::vector<std::string> head{"steps before the end"};
   for (const Index k : distances) head.push_back(fmt::format("{}", k));
   Table start(head), after(head);

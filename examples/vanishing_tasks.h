@@ -82,7 +82,8 @@ inline Sums read_adding(const std::string& path) {
   Array xs = Array::zeros({steps, batch, 2}, f32), answers = Array::zeros({batch, 1}, f32);
   for (Index b = 0; b < batch; ++b) {
     for (Index t = 0; t < steps; ++t) xs.set_flat((t * batch + b) * 2, all[b][t + 3]);
-    for (const Index k : {0, 1}) xs.set_flat((static_cast<Index>(all[b][k]) * batch + b) * 2 + 1, 1);
+    for (const Index k : std::initializer_list<Index>{0, 1})
+      xs.set_flat((static_cast<Index>(all[b][k]) * batch + b) * 2 + 1, 1);
     answers.set_flat(b, all[b][2]);
   }
   return {xs, answers};

@@ -128,7 +128,7 @@ int run(const Settings& s) {
   for (const Index p : {s.steps, 3 * s.steps / 2, 2 * s.steps - 2})
     longer += accuracy_at(recurrent, 2 * s.steps, p, random) / 3;
   Table sizes({"letters in a text", "parameters, standard", s.common.cell});
-  for (const Index factor : {1, 2, 4}) {
+  for (const Index factor : std::initializer_list<Index>{1, 2, 4}) {
     Params of_window_now;
     const Window larger(of_window_now, factor * s.steps);
     sizes.row({format_count(factor * s.steps), format_count(of_window_now.count()), format_count(params.count())});

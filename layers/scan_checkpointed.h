@@ -88,7 +88,7 @@ Scanned<typename C::State> scan_checkpointed(const C& cell, const Tensor& xs, ty
       mine.assign(projected.begin() + static_cast<std::ptrdiff_t>(from),
                   projected.begin() + static_cast<std::ptrdiff_t>(to));
     }
-    const bool checked = has_projection<C> && from == 0 && projected.empty();
+    bool checked = has_projection<C> && from == 0 && projected.empty();
     if (from == 0) frame.emplace(steps, xs.dim(1), options.reverse);
     State after = state;
     // What is captured by reference belongs to the first run.
@@ -152,7 +152,7 @@ void run_checkpointed(const C& cell, const Tensor& xs, const Packing& packing, c
     const Ids ids(std::vector<Id>(at(tokens, row), at(tokens, row_end)));
     std::vector<Tensor> mine;
     if (!projected.empty()) mine.assign(at(projected, from), at(projected, to));
-    const bool checked = has_projection<C> && from == 0 && projected.empty();
+    bool checked = has_projection<C> && from == 0 && projected.empty();
     if (from == 0) frame.emplace(xs.dim(0) / batch, batch, options.reverse, packing.tokens);
     RaggedRun<State> after{run.state, 0, {}, {}};
     Part part = [&cell, &check, &uses, &after, &frame, kept, xs, ids, sizes, mine, checked, alive = run.alive,

@@ -121,7 +121,7 @@ TEST_CASE("beam search: a beam of one is greedy, and a wider one never less prob
       REQUIRE(one.size() == 1);
       CHECK(one[0].ids == expected.ids);
       CHECK(one[0].log_probability == doctest::Approx(expected.log_probability).epsilon(1e-12));
-      for (const Index beam : {2, 3, 5, 9}) {
+      for (const Index beam : std::initializer_list<Index>{2, 3, 5, 9}) {
         const auto best = beam_search(chain, chain.start(), 2, stop, stop, {.beam = beam, .max_length = 12})[source];
         CHECK(best[0].log_probability >= one[0].log_probability - 1e-12);
       }

@@ -126,7 +126,7 @@ TEST_CASE("values: cross-entropy over vocabularies of several blocks, wherever t
   };
   for (const Dtype dtype : {f32, f64}) {
     const double tolerance = dtype == f32 ? 5e-7 : 1e-14;
-    for (const Index classes : {1, 15, 1023, 1024, 1025, 2500, 4096}) {
+    for (const Index classes : std::initializer_list<Index>{1, 15, 1023, 1024, 1025, 2500, 4096}) {
       for (const double slope_of_blocks : {0.0, 30.0, 70.0, 200.0, -30.0, -200.0}) {
         CAPTURE(classes);
         CAPTURE(slope_of_blocks);

@@ -242,7 +242,7 @@ struct Load : Trial {
 }  // namespace
 
 TEST_CASE("out of memory: forward and backward") {
-  for (const Index checkpoint_every : {0, 2}) {
+  for (const Index checkpoint_every : std::initializer_list<Index>{0, 2}) {
     for (const bool ragged : {false, true}) {
       CAPTURE(checkpoint_every);
       CAPTURE(ragged);

@@ -139,7 +139,8 @@ TEST_CASE("OneCycleRate") {
   // Half cosines have the same ends and middles.
   OneCycleRate cosine = linear;
   cosine.anneal = Anneal::cosine;
-  for (const Index k : {0, 2, 4, 7, 10}) CHECK(cosine(k) == doctest::Approx(linear(k)).epsilon(1e-14));
+  for (const Index k : std::initializer_list<Index>{0, 2, 4, 7, 10})
+    CHECK(cosine(k) == doctest::Approx(linear(k)).epsilon(1e-14));
   CHECK(cosine(1) == doctest::Approx(1 - 0.8 * (1 + std::sqrt(0.5)) / 2).epsilon(1e-14));
 
   const auto refused = [](const char* text, const OneCycleRate& rate) {
