@@ -88,6 +88,7 @@ Scanned<typename C::State> scan_checkpointed(const C& cell, const Tensor& xs, ty
       mine.assign(projected.begin() + static_cast<std::ptrdiff_t>(from),
                   projected.begin() + static_cast<std::ptrdiff_t>(to));
     }
+    // Not const: without a projection it would be a constant, and clang warns of a constant's capture.
     bool checked = has_projection<C> && from == 0 && projected.empty();
     if (from == 0) frame.emplace(steps, xs.dim(1), options.reverse);
     State after = state;
@@ -152,6 +153,7 @@ void run_checkpointed(const C& cell, const Tensor& xs, const Packing& packing, c
     const Ids ids(std::vector<Id>(at(tokens, row), at(tokens, row_end)));
     std::vector<Tensor> mine;
     if (!projected.empty()) mine.assign(at(projected, from), at(projected, to));
+    // Not const: without a projection it would be a constant, and clang warns of a constant's capture.
     bool checked = has_projection<C> && from == 0 && projected.empty();
     if (from == 0) frame.emplace(xs.dim(0) / batch, batch, options.reverse, packing.tokens);
     RaggedRun<State> after{run.state, 0, {}, {}};

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the harnesses of tests/fuzz under libFuzzer, as many at a time as there are processors, and prints what came of it.
+"""Runs the harnesses of tests/fuzz under libFuzzer, as many at a time as processors, and prints what came of it.
 
 usage: fuzz.py BUILD_FOLDER [NAME …] [--minutes M] [--jobs J]
 
