@@ -62,7 +62,7 @@ xsimd::batch<T> exp_of_square(xsimd::batch<T> x, T s) {
   using V = xsimd::batch<T>;
   x = detail::at_most(xsimd::abs(x), detail::ErfTables<T>::largest * 2);
   const V square = x * x, rest = fused_minus(x, x, square);
-  const V e = convertible([](auto v) { return xsimd::exp(v); }, -square * V(s));
+  const V e = exp_below_overflow(-square * V(s));
   return e * (V(1) - rest * V(s));
 }
 

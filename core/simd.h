@@ -56,12 +56,17 @@ xsimd::batch<T> convertible(F f, xsimd::batch<T> x) {
     return xsimd::select(number, y, x);
   }
 }
+/// exp x, which may be ∞ above 88 in f32 and 709 in f64; `exp` is finite as far as a number can hold it.
+template <class T>
+xsimd::batch<T> exp_below_overflow(xsimd::batch<T> x) {
+  return convertible([](auto v) { return xsimd::exp(v); }, x);
+}
 inline xsimd::batch<double> tanh(xsimd::batch<double> x) {
   return convertible([](auto v) { return xsimd::tanh(v); }, x);
 }
 inline xsimd::batch<double> sigmoid(xsimd::batch<double> x) {
   using V = xsimd::batch<double>;
-  return V(1) / (V(1) + convertible([](auto v) { return xsimd::exp(v); }, -x));
+  return V(1) / (V(1) + exp_below_overflow(-x));
 }
 
 /// f(x) for an f like exp near where it overflows, which xsimd's do 0.35 too early: there e f(x − 1).

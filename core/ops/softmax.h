@@ -51,9 +51,7 @@ inline xsimd::batch<float> exp_bounded(xsimd::batch<float> x) {
   p *= std::bit_cast<F>(std::bit_cast<I>(sum) << 23);
   return std::bit_cast<xsimd::batch<float>>(v < -87.3f ? F{} : p);
 }
-inline xsimd::batch<double> exp_bounded(xsimd::batch<double> x) {
-  return simd::convertible([](auto v) { return xsimd::exp(v); }, x);
-}
+inline xsimd::batch<double> exp_bounded(xsimd::batch<double> x) { return simd::exp_below_overflow(x); }
 
 /// Writes exp(x − shift) to y (in place is fine) and returns the sum; every x − shift is below 88.
 template <class T>
