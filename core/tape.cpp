@@ -155,13 +155,47 @@ void Tape::view(NodeId node, NodeId parent, Index row, Index col, bool covers) {
   v.covers = covers;
 }
 
+/// So many nodes may each wait for the place of the next one's gradient before a chain of them is counted as long.
+constexpr int most_nested = 50;
+
+Dest Tape::dest(NodeId id, int depth) {
+  Node& x = at(id);
+  if (!x.grad.defined()) {
+    if (depth < most_nested) return make_place(id, depth);
+    make_places(id);
+  }
+  return {x.grad, !std::exchange(x.untouched, false)};
+}
+
+/// Makes the places of a long chain from its far end, so that nothing recurses, however long it is.
+void Tape::make_places(NodeId id) {
+  std::vector<NodeId> chain;
+  for (NodeId next = no_node; id != no_node && !at(id).grad.defined(); id = next) {
+    const Node& x = at(id);
+    chain.push_back(id);
+    next = x.link != no_node ? (x.alias ? x.link : no_node)
+           : forwards(x)     ? x.forward
+           : stands_alone(x) ? no_node
+                             : x.parent;
+  }
+  for (; !chain.empty(); chain.pop_back()) at(chain.back()).untouched = !make_place(chain.back(), most_nested).add;
+}
+
+/// Whether the gradient of the sum x is written where its operand's will be.
+bool Tape::forwards(const Node& x) const {
+  if (x.forward == no_node || x.watched) return false;
+  const Node& operand = at(x.forward);
+  return operand.parent != no_node && operand.uses == 1 && !operand.watched &&
+         (!operand.grad.defined() || operand.untouched) && writes_in_place(operand);
+}
+bool Tape::stands_alone(const Node& x) { return x.parent == no_node || x.watched || (x.result && waits(x)); }
+
 // A view's gradient is a part of its parent's. When one covering set of views is all that uses the parent, each view
 // sets its part; otherwise the parent is zeroed first and everybody adds. A watched tensor has a gradient of its own.
-Dest Tape::dest(NodeId id) {
+Dest Tape::make_place(NodeId id, int depth) {
   Node& x = at(id);
-  if (x.grad.defined()) return {x.grad, true};
   if (x.link != no_node) {
-    Dest d = home(x).dest(x.link);
+    Dest d = home(x).dest(x.link, depth + 1);
     const bool viewed = x.covers && (at(x.link).uses != 1 || !fast_paths());  // see TiledInput::note
     if ((x.zero_first || viewed) && !d.add) {
       zero_fill(d.into);
@@ -170,25 +204,21 @@ Dest Tape::dest(NodeId id) {
     x.grad = d.into;
     return d;
   }
-  if (x.forward != no_node && !x.watched) {
-    const Node& operand = at(x.forward);
-    if (operand.parent != no_node && operand.uses == 1 && !operand.watched && !operand.grad.defined() &&
-        writes_in_place(operand)) {
-      const Dest d = dest(x.forward);
-      if (!d.add) {
-        x.grad = d.into;
-        return d;
-      }
+  if (forwards(x)) {
+    const Dest d = dest(x.forward, depth + 1);
+    if (!d.add) {
+      x.grad = d.into;
+      return d;
     }
   }
-  if (x.parent == no_node || x.watched || (x.result && waits(x))) {
+  if (stands_alone(x)) {
     x.grad = Array::uninitialised(x.shape, x.dtype);
     return {x.grad, false};
   }
   Node& parent = at(x.parent);
   const bool in_place = writes_in_place(x);
-  if (!parent.grad.defined()) {
-    const Dest d = dest(x.parent);
+  if (!parent.grad.defined() || parent.untouched) {
+    const Dest d = dest(x.parent, depth + 1);
     parent.adds = d.add;
     if (!d.add && (!in_place || parent.zero_first)) zero_fill(d.into);
   }

@@ -93,7 +93,7 @@ class Tape {
   bool has_grad(NodeId node) const { return at(node).grad.defined(); }
   const Array& grad(NodeId node) const { return at(node).grad; }
   /// Where to write the gradient of a node.
-  Dest dest(NodeId node);
+  Dest dest(NodeId node) { return dest(node, 0); }
   /// No other node's gradient shares memory with what `dest` would return, as that of overlapping slices may.
   bool alone(NodeId node) const {
     const Node& x = at(node);
@@ -144,6 +144,7 @@ class Tape {
     std::int32_t outputs = 1;
     std::int32_t uses_by_rows = 0;  // among the uses
     bool covers = false, zero_first = false, adds = false, watched = false, further_output = false, alias = false;
+    bool untouched = false;  // its gradient has a place, and nothing is written there yet
     bool result = false;  // of a part that is computed again; with a parent: a view of something outside of that part
   };
   struct Pair {
@@ -191,6 +192,11 @@ class Tape {
   NodeId link(NodeId outer);
   void run_backward(Grads& grads);
   void* arena(Index bytes, Index alignment);
+  Dest dest(NodeId id, int depth);
+  Dest make_place(NodeId id, int depth);
+  void make_places(NodeId id);
+  bool forwards(const Node& x) const;
+  bool stands_alone(const Node& x);
   void finish_view(NodeId id);
   void run_products(NodeId id);
   void settle_products(NodeId id);

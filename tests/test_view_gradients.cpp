@@ -205,6 +205,47 @@ TEST_CASE("gradients: deep chains") {
              {2, 6});
 }
 
+// Each link's gradient has its place in the next one's: more links than wait for each other at a time (tape.cpp).
+TEST_CASE("gradients: long chains of views, and of sums that write into views") {
+  check_grad("sums",
+             [](auto x, auto b) {
+               auto y = x;
+               for (int i = 0; i < 120; ++i) y = at(unsqueeze(y, 0) + 0.01 * unsqueeze(b, 0), 0);
+               return y * tanh(b);
+             },
+             {2, 3}, {2, 3});
+  check_grad("sums, with uses of all of them",
+             [](auto x, auto b) {
+               auto y = x, all = b;
+               for (int i = 0; i < 120; ++i) {
+                 y = at(unsqueeze(y, 0) + 0.01 * unsqueeze(b, 0), 0);
+                 if (i % 17 == 0) all = all + y * b;
+               }
+               return all + y;
+             },
+             {2, 3}, {2, 3});
+  check_grad("the rest, again and again",
+             [](auto x) {
+               auto rest = x, h = at(x, 0);
+               for (Index i = 1; i < 120; ++i) {
+                 rest = slice(rest, 0, 1, rest.dim(0));
+                 h = tanh(h + at(rest, 0));
+               }
+               return h;
+             },
+             {120, 2});
+  check_grad("halves of halves",
+             [](auto x) {
+               auto y = x;
+               for (int i = 0; i < 60; ++i) {
+                 auto [a, b] = split<2>(y + y);
+                 y = 0.5 * concat({b, a});
+               }
+               return split<2>(y)[0] * split<2>(y)[1];
+             },
+             {3, 4});
+}
+
 TEST_CASE("gradients: pointwise with several inputs and outputs") {
   const auto lstm = [](auto i, auto f, auto g, auto o, auto c) {
     auto next = sigmoid(f) * c + sigmoid(i) * tanh(g);

@@ -50,6 +50,31 @@ void chains() {
   } catch (const HalfWay&) { check(Tape::current() == nullptr, "no tape is left"); }
 }
 
+/// Views of views: the rest of a sequence of which every step takes the first, and all of a sum again and again.
+void views() {
+  constexpr Index steps = 100'000;
+  Params params(1, f64);
+  const Param w = Scope(params)("w", {steps, 1}, constant(1));
+  {
+    Tape tape;
+    Tensor rest = w, total = Tensor::zeros({1}, f64);
+    for (Index t = 0; t < steps; ++t) {
+      total = total + static_cast<double>(t % 7) * at(rest, 0);
+      if (t + 1 < steps) rest = slice(rest, 0, 1, rest.dim(0));
+    }
+    const Grads grads = tape.backward(sum(total));
+    for (Index t = 0; t < steps; ++t)
+      check(grads[w].flat(t) == static_cast<double>(t % 7), "the gradient of what each step took");
+  }
+  {
+    Tape tape;
+    const Tensor one = Tensor::full({1, 1}, 1, f64), x = tape.watch(one);
+    Tensor y = x;
+    for (Index t = 0; t < steps; ++t) y = at(unsqueeze(y, 0) + one, 0);
+    check(tape.backward(sum(2.0 * y))[x].item() == 2, "the gradient through sums and views of them");
+  }
+}
+
 /// An RNN that may give up in the middle.
 struct Ending {
   using State = Rnn::State;
@@ -96,7 +121,9 @@ int main() {
   ::getrlimit(RLIMIT_STACK, &stack);
   check(stack.rlim_cur <= 256 * 1024, "the stack is to be limited: sh -c 'ulimit -s 256; exec deep'");
   chains();
+  views();
   sequences();
   check(pool_stats().in_use == 0, "all memory is free again");
-  fmt::print("a chain of 1,000,000 nodes and 100,000 steps in a stack of {} KiB\n", stack.rlim_cur / 1024);
+  fmt::print("a chain of 1,000,000 nodes, 100,000 views and 100,000 steps in a stack of {} KiB\n",
+             stack.rlim_cur / 1024);
 }
