@@ -102,7 +102,9 @@ TEST_CASE("extreme logits: softmax, its logarithm, and ln Σ exp") {
 TEST_CASE("extreme logits: at every place of narrow and wide rows") {
   for (const Dtype dtype : {f32, f64}) {
     for (const Index width : {2u, 8u, 17u, 1023u, 1024u, 1025u, 3000u}) {
-      for (const Index place : {Index{0}, width / 2, width - 1}) {
+      std::vector<Index> places{0, width / 2, width - 1};
+      for (Index place = 0; width <= 17 && place < width; ++place) places.push_back(place);
+      for (const Index place : places) {
         for (const double z : {1e4, huge(dtype)}) {
           CAPTURE(width);
           CAPTURE(place);
@@ -122,6 +124,58 @@ TEST_CASE("extreme logits: at every place of narrow and wide rows") {
             CHECK(slope.flat(i) == 0);
           }
         }
+      }
+    }
+  }
+}
+
+TEST_CASE("extreme logits: blocks that are ruled out, and what is no number, in wide rows") {
+  for (const Dtype dtype : {f32, f64}) {
+    constexpr Index width = 2500, block = 1024;
+    for (const double level : {0.0, 1e4, -1e4, huge(dtype), -huge(dtype)}) {
+      for (Index ruled_out = 0; ruled_out < 7; ++ruled_out) {  // a bit for each block
+        CAPTURE(level);
+        CAPTURE(ruled_out);
+        Array row = Array::full({1, width}, dtype, level);
+        Index left = 0, last = 0;
+        for (Index i = 0; i < width; ++i) {
+          if (ruled_out >> (i / block) & 1) {
+            row.set_flat(i, -infinity);
+          } else {
+            last = i;
+            ++left;
+          }
+        }
+        const double share = 1 / static_cast<double>(left), tolerance = dtype == f64 ? 1e-12 : 1e-5;
+        Tape tape;
+        const Tensor x = tape.watch(Tensor(row));
+        const Tensor loss = cross_entropy(x, {static_cast<Id>(last)}, Reduce::sum), y = softmax(x);
+        const Tensor log_y = log_softmax(x);
+        CHECK(loss.item() == doctest::Approx(-std::log(share)).epsilon(tolerance));
+        CHECK(log_y.value().flat(last) == doctest::Approx(std::log(share)).epsilon(tolerance));
+        CHECK(logsumexp(x).item() == doctest::Approx(row.flat(last) - std::log(share)).epsilon(tolerance));
+        const Array slope = tape.backward(loss)[x];
+        for (Index i = 0; i < width; ++i) {
+          const double p = row.flat(i) == -infinity ? 0 : share;
+          CHECK(y.value().flat(i) == doctest::Approx(p).epsilon(tolerance));
+          CHECK(slope.flat(i) == doctest::Approx(p - (i == last ? 1 : 0)).epsilon(tolerance));
+        }
+      }
+    }
+    for (const double z : {infinity, nan_value}) {
+      for (const Index place : {Index{0}, Index{15}, block - 1, block, 2 * block + 7, width - 1}) {
+        CAPTURE(z);
+        CAPTURE(place);
+        Array row = Array::full({1, width}, dtype, 1);
+        row.set_flat(place, z);
+        Tape tape;
+        const Tensor x = tape.watch(Tensor(row));
+        const Tensor loss = cross_entropy(x, {3}, Reduce::sum);
+        CHECK(std::isnan(loss.item()));
+        CHECK(std::isnan(softmax(x).value().flat(place)));
+        CHECK(std::isnan(log_softmax(x).value().flat(place)));
+        CHECK((std::isnan(z) ? std::isnan(logsumexp(x).item()) : logsumexp(x).item() == infinity));
+        CHECK(std::isnan(tape.backward(loss)[x].flat(place)));
       }
     }
   }

@@ -105,13 +105,22 @@ TEST_CASE("values: softmax, logsumexp and the losses at extreme logits") {
 
 TEST_CASE("values: cross-entropy where the first block of a vocabulary has no probability at all") {
   for (const Dtype dtype : {f32, f64}) {
-    Array z = Array::full({1, 1030}, dtype, -std::numeric_limits<double>::infinity());
-    for (Index i = 1024; i < 1030; ++i) z.set_flat(i, 2);
-    CHECK(cross_entropy(z, {1026}, Reduce::sum).item() == doctest::Approx(std::log(6)).epsilon(1e-6));
-    const Array dz = slope([](auto x) { return cross_entropy(x, {1026}, Reduce::sum); }, z);
-    for (Index i = 0; i < 1030; ++i) {
-      const double expected = i < 1024 ? 0 : 1.0 / 6 - (i == 1026 ? 1 : 0);
-      CHECK(dz.flat(i) == doctest::Approx(expected).epsilon(1e-6));
+    for (const double all_others : {2.0, -100.0, -1e4, 1e4, dtype == f64 ? -1e300 : -1e38}) {
+      CAPTURE(all_others);
+      Array z = Array::full({1, 1030}, dtype, -std::numeric_limits<double>::infinity());
+      for (Index i = 1024; i < 1030; ++i) z.set_flat(i, all_others);
+      Array target = Array::zeros({1, 1030}, dtype);
+      target.set_flat(1026, 1);
+      const auto by_id = [](auto x) { return cross_entropy(x, {1026}, Reduce::sum); };
+      const auto by_probability = [&](auto x) { return cross_entropy(x, Tensor(target), Reduce::sum); };
+      CHECK(by_id(Tensor(z)).item() == doctest::Approx(std::log(6)).epsilon(1e-6));
+      CHECK(by_probability(Tensor(z)).item() == doctest::Approx(std::log(6)).epsilon(1e-6));
+      for (const Array& dz : {slope(by_id, z), slope(by_probability, z)}) {
+        for (Index i = 0; i < 1030; ++i) {
+          const double expected = i < 1024 ? 0 : 1.0 / 6 - (i == 1026 ? 1 : 0);
+          CHECK(dz.flat(i) == doctest::Approx(expected).epsilon(1e-6));
+        }
+      }
     }
   }
 }

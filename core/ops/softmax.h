@@ -93,14 +93,15 @@ struct SoftmaxSum {
   T shift, total;
 };
 /// Writes exp(x − s) to y, block by block, and each block's s to `shifts`. The first s is the first block's largest
-/// element; a later block takes the s before it unless an element of it is larger by so much that sums could overflow.
-/// So the row is read once, not once for its largest element too. `y` may be a block's worth of scratch when `keep` is
-/// false.
+/// element, or the row's where that is −∞; a later block takes the s before it unless an element of it is larger by so
+/// much that sums could overflow. So the row is read once, not once for its largest element too. `y` may be a block's
+/// worth of scratch when `keep` is false.
 template <class T>
 SoftmaxSum<T> softmax_pass(const T* x, Index n, T* y, bool keep, T* shifts) {
   using V = xsimd::batch<T>;
   constexpr T bound = 60;
-  T shift = softmax_shift(x, std::min(softmax_block, n)), total = 0;
+  T shift = largest(x, std::min(softmax_block, n)), total = 0;
+  if (shift == -std::numeric_limits<T>::infinity()) shift = softmax_shift(x, n);
   for (Index begin = 0; begin < n; begin += softmax_block) {
     const Index count = std::min(softmax_block, n - begin), whole = count / V::size * V::size;
     const T* from = x + begin;
