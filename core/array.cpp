@@ -7,11 +7,23 @@ namespace {
 
 Index width(Dtype dtype) { return dtype == f32 ? sizeof(float) : sizeof(double); }
 
+/// Errors: so many that they cannot be counted.
+Index bytes_of(const Shape& shape, Dtype dtype) {
+  Index bytes = width(dtype);
+  bool too_many = false, none = false;
+  for (const Index extent : shape) {
+    none = none || extent == 0;
+    too_many = __builtin_mul_overflow(bytes, extent, &bytes) || too_many;
+  }
+  require(none || !(too_many || bytes >> 63), "an array {} {} is larger than any memory", name(dtype), shape);
+  return none ? 0 : bytes;
+}
+
 }  // namespace
 
 Array Array::uninitialised(const Shape& shape, Dtype dtype) {
   Array a;
-  a.buffer_ = Buffer::make(shape.size() * width(dtype));
+  a.buffer_ = Buffer::make(bytes_of(shape, dtype));
   a.data_ = a.buffer_->data();
   a.shape_ = shape;
   a.stride_ = static_cast<std::uint32_t>(shape.cols());
@@ -26,6 +38,7 @@ Array Array::full(const Shape& shape, Dtype dtype, double value) {
 }
 
 Array Array::repeated(const Shape& shape, Dtype dtype, double value) {
+  bytes_of(shape, dtype);
   Array a = full({shape.cols()}, dtype, value);
   a.shape_ = shape;
   if (shape.rows() > 1) a.stride_ = 0;

@@ -158,7 +158,8 @@ class Array {
     const Array dense = contiguous() ? *this : copy();
     return Adaptor<const T>(detail::Span<const T>(dense.typed<T>(), size(), dense.buffer_), xt_shape());
   }
-  /// The same, writable: other arrays that share the memory keep what they had.
+  /// The same, writable: other arrays that share the memory keep what they had. To be used at once: an array that is
+  /// copied from this one, or a product that is computed with it, between the call and the writing may see either.
   template <class T>
   auto as() {
     T* data = writable<T>();

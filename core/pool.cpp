@@ -55,6 +55,7 @@ thread_local Guard guard;
 
 Buffer* Buffer::make(Index bytes) {
   const std::uint32_t size_class = class_of(bytes + sizeof(Buffer));
+  if (size_class >= free_buffers.size()) throw std::bad_alloc();
   if (Buffer* buffer = free_buffers[size_class]) {
     free_buffers[size_class] = buffer->next;
     buffer->refs = 1;

@@ -2,7 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <unroll/core/array.h>
-#include <unroll/core/tensor.h>
+#include <unroll/core/ops.h>
 
 using namespace unroll;
 
@@ -137,6 +137,20 @@ TEST_CASE("array: conversion") {
   CHECK_THROWS_WITH_AS(a.dim(1), "dim: axis 1 of a tensor of shape [3]", ShapeError);
   CHECK_THROWS_WITH_AS((Shape{1, 2, 3, 4, 5, 6, 7}), "a shape has at most 6 axes", ShapeError);
   CHECK_THROWS_WITH_AS((Shape{Index{1} << 32}), "an axis of 4294967296 elements is too long", ShapeError);
+}
+
+TEST_CASE("array: more elements than any memory holds, or than can be counted") {
+  const Index half = Index{1} << 31;
+  CHECK_THROWS_WITH_AS(Array::full({half, half}, f32, 0),
+                       "an array f32 [2147483648, 2147483648] is larger than any memory", ShapeError);
+  CHECK_THROWS_WITH_AS(Tensor::zeros({half, half, half}, f64),
+                       "an array f64 [2147483648, 2147483648, 2147483648] is larger than any memory", ShapeError);
+  CHECK_THROWS_AS(Array::full({half, half / 2}, f32, 0), ShapeError);  // 2⁶³ bytes
+  for (Index rows = Index{1} << 16; rows < Index{1} << 29; rows *= 2)
+    CHECK_THROWS_AS(Array::uninitialised({rows, half}, f32), std::bad_alloc);
+  const Tensor column = Tensor::zeros({half / 128, 1}), row = Tensor::zeros({half / 128});
+  CHECK_THROWS_AS(column + row, std::bad_alloc);  // an outer product that nobody wanted
+  CHECK(Array::full({half, half, 0, half}, f32, 1).size() == 0);
 }
 
 TEST_CASE("array: xtensor expressions come in") {
