@@ -162,6 +162,17 @@ void Grads::insert(const Param& param, Array grad) {
 }
 
 void Grads::insert(const Param& param, RowGrad grad) {
+  const Shape shape = param.shape(), given = grad.values.shape();
+  const Index n = grad.rows.size();
+  require(shape.ndim() == 2, "a gradient of rows of '{}', which is {}: only a matrix has rows", param.name(), shape);
+  require(given == Shape{n, shape[1]}, "a gradient of {} rows of '{}', which is {}, has the shape {}; it must be {}", n,
+          param.name(), shape, given, Shape{n, shape[1]});
+  for (Index i = 0; i < n; ++i) {
+    const Id row = grad.rows[i];
+    require(row >= 0 && static_cast<Index>(row) < shape[0] && (i == 0 || grad.rows[i - 1] < row),
+            "row {} at place {} of a gradient: the rows of '{}' must ascend from 0 to {} at most", row, i, param.name(),
+            shape[0] - 1);
+  }
   Stored& entry = place(param);
   Array& sum = entry.grad;
   require(!sum.defined() || sum.dtype() == grad.values.dtype(), "gradients of '{}' do not add up: {} and {}",

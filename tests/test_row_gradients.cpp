@@ -126,6 +126,32 @@ TEST_CASE("sums, factors and limits of gradients kept by rows") {
   }
 }
 
+TEST_CASE("gradients kept by rows that do not fit their table") {
+  Params params(1);
+  const Param table = Scope(params)("table", {5, 3}, zero), bias = Scope(params)("bias", {3}, zero);
+  const auto message = [](const Param& param, const std::vector<Id>& ids, const Shape& shape) {
+    Grads grads;
+    try {
+      grads.insert(param, RowGrad{PooledList<Id>::of(ids), Array::zeros(shape, f32)});
+    } catch (const ShapeError& error) {
+      CHECK_FALSE(grads.contains(param));
+      return std::string(error.what());
+    }
+    return std::string("nothing was thrown");
+  };
+  CHECK(message(table, {0, 4}, {2, 3}) == "nothing was thrown");
+  CHECK(message(table, {0, 4}, {1, 3}) ==
+        "a gradient of 2 rows of 'table', which is [5, 3], has the shape [1, 3]; it must be [2, 3]");
+  CHECK(message(table, {0}, {1, 2}) ==
+        "a gradient of 1 rows of 'table', which is [5, 3], has the shape [1, 2]; it must be [1, 3]");
+  CHECK(message(bias, {0}, {1, 3}) == "a gradient of rows of 'bias', which is [3]: only a matrix has rows");
+  const std::string order = " of 'table' must ascend from 0 to 4 at most";
+  CHECK(message(table, {9}, {1, 3}) == "row 9 at place 0 of a gradient: the rows" + order);
+  CHECK(message(table, {-1}, {1, 3}) == "row -1 at place 0 of a gradient: the rows" + order);
+  CHECK(message(table, {2, 1}, {2, 3}) == "row 1 at place 1 of a gradient: the rows" + order);
+  CHECK(message(table, {2, 2}, {2, 3}) == "row 2 at place 1 of a gradient: the rows" + order);
+}
+
 TEST_CASE("a step by rows equals the step of the whole gradient, bit for bit, in every optimizer") {
   for (Index number = 0; number < all_optimizers().size(); ++number) {
     CAPTURE(number);
