@@ -14,11 +14,12 @@ void blend(Index n, T* __restrict average, const T* __restrict w, T share) {
 }  // namespace
 
 AppliedAverage::AppliedAverage(const Params& params, const std::vector<Array>& values) {
-  Index i = 0;
+  std::vector<Array> converted;  // before anything changes, as this may fail
   for (const Param& param : params) {
     before_.emplace_back(param, param.value());
-    param.set(values.at(i++).to(param.dtype()));
+    converted.push_back(values.at(converted.size()).to(param.dtype()));
   }
+  for (Index i = 0; i < converted.size(); ++i) before_[i].first.set(std::move(converted[i]));
 }
 
 AppliedAverage::~AppliedAverage() {
@@ -44,6 +45,14 @@ void WeightAverage::require_same(const Params& params) const {
 
 void WeightAverage::update(const Params& params) {
   require_same(params);
+  std::vector<Array> values, converted;  // all that may fail comes before anything is averaged
+  for (auto& [param, average] : slots_) {
+    values.push_back(param.value().contiguous() ? param.value() : param.value().copy());
+    converted.push_back(average.to(param.dtype()));
+    if (average.dtype() != param.dtype()) continue;
+    converted.back() = Array();
+    dispatch(param.dtype(), [&]<class T>(T) { average.writable<T>(); });
+  }
   ++updates_;
   const double decay = options_.decay, k = static_cast<double>(updates_);
   double weight = 1 - decay;  // of w in the average
@@ -53,16 +62,16 @@ void WeightAverage::update(const Params& params) {
     weight /= 1 - std::pow(decay, k);
   }
   const FlushDenormals flush;
-  for (auto& [param, average] : slots_) {
+  for (Index i = 0; i < slots_.size(); ++i) {
+    Array& average = slots_[i].average;
+    if (converted[i].defined()) average = std::move(converted[i]);
     if (weight == 1) {
-      average = param.value();
+      average = values[i];
       continue;
     }
-    average = average.to(param.dtype());
-    dispatch(param.dtype(), [&]<class T>(T) {
+    dispatch(average.dtype(), [&]<class T>(T) {
       T* a = average.writable<T>();
-      const Array value = param.value().contiguous() ? param.value() : param.value().copy();
-      const T* w = value.data<T>();
+      const T* w = values[i].data<T>();
       detail::in_pieces(average.size(), [&](Index i, Index n) { blend(n, a + i, w + i, static_cast<T>(weight)); });
     });
   }

@@ -14,6 +14,7 @@
 #include <unroll/layers/embedding.h>
 #include <unroll/layers/linear.h>
 #include <unroll/layers/scan.h>
+#include <unroll/optim/weight_average.h>
 
 #include <unroll/tests/allocations.h>
 #include <unroll/tests/optim_testing.h>
@@ -166,6 +167,41 @@ struct Step : Trial {
   Bits result() override { return untouched(); }
 };
 
+/// Averages of weights that somebody else looks at too: the third update, or the averages in the parameters' place.
+struct Average : Trial {
+  Params params{1};
+  Param w = Scope(params)("w", {5, 3}, normal(1)), b = Scope(params)("b", {3}, normal(1));
+  WeightAverage average{params, {.decay = 0.5}};
+  OptimizerState shared;
+  bool update;
+  Bits seen;
+
+  Average(bool update, Dtype later) : update(update) {
+    for (Index k = 0; k < 2; ++k) {
+      w.set(optim_testing::noisy({5, 3}, f32, k));
+      average.update(params);
+    }
+    b.set(Array::full({6, 2}, f32, 2).part(1, 1, {3, 1}).reshaped({3}));
+    params.to(later);
+    shared = average.state();
+  }
+  void attempt() override {
+    if (update) return average.update(params);
+    const AppliedAverage applied = average.applied(params);
+    seen = bits_of(params);
+  }
+  Bits untouched() override {
+    Bits bits = bits_of(params), state = bits_of(average.state());
+    bits.insert(bits.end(), state.begin(), state.end());
+    return bits;
+  }
+  Bits result() override {
+    Bits bits = untouched();
+    bits.insert(bits.end(), seen.begin(), seen.end());
+    return bits;
+  }
+};
+
 Checkpoint some_checkpoint(double value) {
   Checkpoint checkpoint;
   checkpoint.arrays["w"] = Array::full({5, 3}, f32, value);
@@ -266,6 +302,18 @@ TEST_CASE("out of memory: the step of every optimizer") {
   }
   MESSAGE(refused << " requests refused");
   CHECK(refused > 3 * static_cast<long>(optimizers));
+}
+
+TEST_CASE("out of memory: averages of weights") {
+  for (const bool update : {false, true}) {
+    for (const Dtype later : {f32, f64}) {
+      CAPTURE(update);
+      CAPTURE(later);
+      const long refused = refuse_each([&] { return std::make_unique<Average>(update, later); });
+      MESSAGE(refused << " requests refused");
+      CHECK(refused > 2);
+    }
+  }
 }
 
 TEST_CASE("out of memory: saving") {
