@@ -101,6 +101,18 @@ TEST_CASE("gradients: of no row, and of no column") {
     check_grad(
         "softmax", [](auto x) { return softmax(x); }, shape);
     check_grad(
+        "log_softmax", [](auto x) { return log_softmax(x); }, shape);
+    check_grad(
+        "logsumexp", [](auto x) { return logsumexp(x, {-1}); }, shape);
+    for (const bool keep : {false, true}) {
+      check_grad("max of the last", [=](auto x) { return max(x, {-1}, keep); }, shape);
+      check_grad("min of the last", [=](auto x) { return min(x, {-1}, keep); }, shape);
+      check_grad("mean of the last", [=](auto x) { return mean(x, {-1}, keep); }, shape);
+      check_grad("var of the last", [=](auto x) { return var(x, {-1}, Correction::bessel, keep); }, shape);
+      check_grad("stddev of the last", [=](auto x) { return stddev(x, {-1}, Correction::bessel, keep); }, shape);
+      check_grad("norm of the last", [=](auto x) { return norm(x, {-1}, keep); }, shape);
+    }
+    check_grad(
         "sum of the last", [](auto x) { return sum(x, {-1}); }, shape);
     check_grad(
         "prod of the last", [](auto x) { return prod(x, {-1}); }, shape);

@@ -21,6 +21,10 @@ void check_pair(const std::string& name, F loss, double low = -2) {
     const auto parts = [&](auto x, auto y) {
       return loss(split<2>(x)[1], slice(y, 0, 1, 4), reduce, std::vector<Index>{});
     };
+    const auto twice = [&](auto x, auto y) {
+      return loss(x, x * y, reduce, std::vector<Index>{}) + loss(y, x, reduce, std::vector<Index>{});
+    };
+    check_grad_within(low, 2, name + " of the same tensor twice", twice, {{3, 2, 5}, {3, 2, 5}});
     for (const Shape& shape : {Shape{3, 2}, Shape{3, 2, 5}, Shape{2, 33}, Shape{1, 1, 19}}) {
       check_grad_within(low, 2, fmt::format("{} {}", name, shape), plain, {shape, shape});
     }
@@ -132,6 +136,8 @@ TEST_CASE("loss gradients: losses of a difference, by both") {
   }
   for (const Reduce reduce : reductions) {
     check_grad("mse_loss [N]", [=](auto x, auto y) { return mse_loss(x, y, reduce); }, {19}, {19});
+    check_grad("mse_loss of four axes", [=](auto x, auto y) { return mse_loss(x, y, reduce); }, {2, 1, 2, 3},
+               {2, 1, 2, 3});
     check_grad(
         "mse_loss of numbers", [=](auto x, auto y) { return mse_loss(x, y, reduce); }, Shape{}, Shape{});
   }

@@ -30,10 +30,11 @@ Tensor mean_over(const Tensor& x, const Shape& kept, const Shape& result) {
   return scaled_sum("mean", x, kept, result, 1 / n);
 }
 
-/// Errors: no value, or no element.
-void require_elements(const char* op, const char* what, const Tensor& x) {
+/// Errors: no value, or no element for each of `kept`.
+void require_elements(const char* op, const char* what, const Tensor& x, const Shape& kept) {
   require_value(op, x);
-  require(x.size() > 0, "{}: the {} over no element of a tensor of shape {}", op, what, x.shape());
+  require(detail::count(x.shape(), kept) > 0, "{}: the {} over no element of a tensor of shape {}", op, what,
+          x.shape());
 }
 
 /// The largest or smallest elements, which `fold` finds.
@@ -50,11 +51,11 @@ Tensor extreme(const char* op, Array (*fold)(const Array&, const Shape&), const 
 }
 
 Tensor max_over(const Tensor& x, const Shape& kept, const Shape& result) {
-  require_elements("max", "maximum", x);
+  require_elements("max", "maximum", x, kept);
   return extreme("max", max_to, x, kept, result);
 }
 Tensor min_over(const Tensor& x, const Shape& kept, const Shape& result) {
-  require_elements("min", "minimum", x);
+  require_elements("min", "minimum", x, kept);
   return extreme("min", min_to, x, kept, result);
 }
 
@@ -95,7 +96,7 @@ Tensor prod_over(const Tensor& x, const Shape& kept, const Shape& result) {
 }
 
 Tensor logsumexp_over(const Tensor& x, const Shape& kept, const Shape& result) {
-  require_elements("logsumexp", "maximum", x);
+  require_elements("logsumexp", "maximum", x, kept);
   // An infinite maximum would make inf - inf; the shift may be any finite number.
   const Array shift = map(
       "logsumexp", [](auto m) { return where(abs(m) == std::numeric_limits<double>::infinity(), decltype(m)(0), m); },

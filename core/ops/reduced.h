@@ -19,9 +19,11 @@ inline Shape ones(const Shape& shape) {
   return s;
 }
 
-/// How many elements of `all` come together in each of `kept`.
+/// How many elements of `all` come together in each of `kept`, also where there is none of these.
 inline double count(const Shape& all, const Shape& kept) {
-  return static_cast<double>(all.size()) / static_cast<double>(std::max<Index>(1, kept.size()));
+  double n = 1;
+  for (Index i = 0; i < all.ndim(); ++i) n *= kept[i] == all[i] ? 1 : static_cast<double>(all[i]);
+  return n;
 }
 
 }  // namespace unroll::detail

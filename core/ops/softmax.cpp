@@ -41,7 +41,7 @@ Tensor softmax(const Tensor& x) {
 /// y = x − ln Σ exp x,   dx = dy − exp y ∘ Σ dy. The largest element is taken off first: of two large numbers only
 /// their difference is exact.
 Tensor log_softmax(const Tensor& x) {
-  require(x.ndim() > 0 && x.size() > 0, "log_softmax: the tensor of shape {} has no last axis to normalise", x.shape());
+  require(x.ndim() > 0 && x.dim(-1) > 0, "log_softmax: the tensor of shape {} has no last axis to normalise", x.shape());
   const Array y = Array::uninitialised(x.shape(), x.dtype());
   dispatch(x.dtype(), [&]<class T>(T) {
     const Index cols = y.cols();
