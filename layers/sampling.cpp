@@ -1,11 +1,14 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <set>
 
 #include <unroll/layers/sampling.h>
 
 namespace unroll {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
 
 std::vector<double> sampling_distribution(std::span<const double> given, const SamplingOptions& options,
                                           std::span<const Id> written) {
@@ -18,6 +21,10 @@ std::vector<double> sampling_distribution(std::span<const double> given, const S
   require<UsageError>(options.repetition_penalty > 0, "sampling: a repetition penalty of {}; it must be above 0",
                       options.repetition_penalty);
   std::vector<double> logits(given.begin(), given.end());
+  for (Index i = 0; i < logits.size(); ++i) {
+    require<UsageError>(logits[i] < infinity, "sampling: the logit of token {} is {}; no distribution has it", i,
+                        logits[i]);
+  }
   if (options.repetition_penalty != 1) {
     const Index window = std::min(options.repetition_window, written.size());
     for (const Id id : std::set<Id>(written.end() - static_cast<std::ptrdiff_t>(window), written.end())) {
@@ -36,6 +43,7 @@ std::vector<double> sampling_distribution(std::span<const double> given, const S
   }
   require<UsageError>(!order.empty(), "sampling: every one of {} tokens is banned", logits.size());
   std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) { return logits[a] > logits[b]; });
+  require<UsageError>(logits[order[0]] > -infinity, "sampling: every token that is not banned has a logit of −∞");
   std::vector<double> p(logits.size(), 0.0);
   if (options.temperature == 0) {
     p[order[0]] = 1;

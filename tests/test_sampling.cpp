@@ -108,6 +108,14 @@ TEST_CASE("options out of range are named") {
                        "sampling: top_p of 0; it must be above 0 and at most 1", UsageError);
   CHECK_THROWS_WITH_AS(sampling_distribution(two, {.top_p = 1.5}),
                        "sampling: top_p of 1.5; it must be above 0 and at most 1", UsageError);
+  const double infinity = std::numeric_limits<double>::infinity();
+  CHECK_THROWS_WITH_AS(sampling_distribution(std::vector<double>{0, NAN}, {}),
+                       "sampling: the logit of token 1 is nan; no distribution has it", UsageError);
+  CHECK_THROWS_WITH_AS(sampling_distribution(std::vector<double>{infinity, 0}, {.temperature = 0}),
+                       "sampling: the logit of token 0 is inf; no distribution has it", UsageError);
+  CHECK_THROWS_WITH_AS(sampling_distribution(std::vector<double>{0, -infinity}, {.banned = {0}}),
+                       "sampling: every token that is not banned has a logit of −∞", UsageError);
+  check_near(sampling_distribution(std::vector<double>{0, -infinity, 0}, {}), {0.5, 0, 0.5});
   CHECK_THROWS_WITH_AS(sampling_distribution(two, {.banned = {0, 1}}), "sampling: every one of 2 tokens is banned",
                        UsageError);
 }
