@@ -23,6 +23,9 @@ namespace unroll {
 ///     put_random(checkpoint, "random", random);
 ///     checkpoint.metadata["cell"] = "lstm";
 ///     save("lm.safetensors", checkpoint);
+///
+/// Each call that restores something changes nothing if it fails. So that all of them together do: restore copies of the
+/// optimizer and of the random numbers, then the parameters, and then put the copies in their place.
 struct Checkpoint : Safetensors {
   std::string source = "checkpoint";  ///< what errors call it: the path it was loaded from
 };

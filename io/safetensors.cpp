@@ -106,7 +106,7 @@ class HeaderReader : public nlohmann::json_sax<json> {
   bool binary(binary_t&) override { return true; }  // not in JSON: GCOVR_EXCL_LINE
   bool string(string_t& value) override {
     if (depth_ == 2 && in_ == In::metadata) {
-      content_.metadata.emplace(std::move(key_), std::move(value));
+      if (complaint_.empty()) content_.metadata.emplace(std::move(key_), std::move(value));
     } else if (depth_ == 2 && in_ == In::tensor && key_ == "dtype") {
       tensor_.dtype = excerpt(value);
     } else {
@@ -160,7 +160,7 @@ class HeaderReader : public nlohmann::json_sax<json> {
 
   bool key(string_t& key) override {
     if (depth_ == 1) {
-      check_new(names_.insert(key).second, key);
+      check_new(!complaint_.empty() || names_.insert(key).second, key);  // with a complaint they are of no use
       name_ = std::move(key);
     } else if (depth_ == 2) {
       if (in_ == In::metadata) check_new(!content_.metadata.contains(key), key);
@@ -294,8 +294,11 @@ Safetensors read_safetensors(const std::filesystem::path& file) {
   errno = 0;
   std::ifstream in(file, std::ios::binary);
   require<FileError>(in.is_open(), "{}: cannot be opened: {}", path, reason());
-  const Index file_bytes = std::filesystem::file_size(file, error);
   const auto check_read = [&] { require<FileError>(in.good(), "{}: cannot be read to its end: {}", path, reason()); };
+  in.seekg(0, std::ios::end);  // the size of what is open, whatever has replaced it under its name meanwhile
+  const auto file_bytes = static_cast<Index>(in.tellg());
+  in.seekg(0);
+  check_read();
 
   require<FileError>(file_bytes >= length_bytes, "{}: {} bytes are too few for a safetensors file", path, file_bytes);
   std::uint64_t length = 0;

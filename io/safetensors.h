@@ -39,8 +39,8 @@ struct Safetensors {
 /// Also for what the format allows and an Array cannot hold: other dtypes, a number of 2⁶³ or more, more than 6
 /// axes, an axis of 2³² or more.
 /// Memory for elements is asked for only when the header has been checked against the size of the file. All of it
-/// together is at most three times the file and twice its longest text, some hundred bytes for each tensor, and what
-/// narrower integers become.
+/// together is at most three times the file and twice its longest text, a kilobyte for each tensor, 130 bytes for each
+/// text, and what narrower integers become.
 Safetensors read_safetensors(const std::filesystem::path& path);
 
 /// Replaces the file at `path` as a whole or not at all (see write_atomically). The same content gives the same bytes:
