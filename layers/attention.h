@@ -75,7 +75,7 @@ struct AttentionCell {
       : cell(std::move(cell)), attention(std::move(attention)), width(this->attention->size()) {}
   AttentionCell(C cell, Index width) : cell(std::move(cell)), width(width) {}
 
-  Index size() const { return cell.size() + width; }
+  Index size() const { return output_size(cell) + width; }
   Tensor output(const State& s) const { return concat({unroll::output(cell, s.inner), s.context}); }
 
   /// The state to begin with: the cell's own, and what is to be attended to.

@@ -32,7 +32,7 @@ struct Bidirectional {
     return LayerGates{{there->front().front(), back->front().front()}};
   }
 
-  Index size() const { return forward.size() + backward.size(); }
+  Index size() const { return output_size(forward) + output_size(backward); }
   /// What both ends know: [forward's output after the last step, backward's after the first].
   Tensor output(const State& state) const {
     return concat({unroll::output(forward, state.forward), unroll::output(backward, state.backward)});

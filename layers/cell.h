@@ -9,6 +9,8 @@
 //     product;
 //                                                          then step takes its rows
 //     Tensor output(const State& s) const;                 when the output is not the first field
+//     Index size() const;                                  how many features the output has; what stands on the cell
+//                                                          asks. Without it a state of zeros is made to see
 //     State step(const Tensor& x, const State& s, const Tensor& seen) const;
 //                                                          the recurrent products see `seen` in place of the first
 //                                                          field, which stays what is remembered: for dropout of it
@@ -101,6 +103,16 @@ Tensor output(const C& cell, const typename C::State& state) {
     return cell.output(state);
   } else {
     return detail::first_tensor(state);
+  }
+}
+
+/// Features of a cell's or a layer's output: its size(), or the last axis of the output in a state of zeros.
+template <class C>
+Index output_size(const C& cell) {
+  if constexpr (requires { cell.size(); }) {
+    return cell.size();
+  } else {
+    return output(cell, cell.zero_state(1)).dim(-1);
   }
 }
 

@@ -37,12 +37,12 @@ class LanguageModel {
   LanguageModel(const Scope& p, Index vocabulary, const LanguageModelOptions& options, C cell)
       : embedding_(p / "embedding", vocabulary, options.embed), cell_(std::move(cell)), dropout_(p, options.dropout) {
     if (options.tied) {
-      require<UsageError>(cell_.size() == options.embed,
+      require<UsageError>(output_size(cell_) == options.embed,
                           "LanguageModel: tied weights need embed ({}) equal to hidden ({})", options.embed,
-                          cell_.size());
+                          output_size(cell_));
       bias_ = (p / "head")("b", {vocabulary}, zero);
     } else {
-      head_.emplace(p / "head", cell_.size(), vocabulary);
+      head_.emplace(p / "head", output_size(cell_), vocabulary);
     }
   }
 

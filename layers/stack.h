@@ -48,7 +48,7 @@ class AnyLayer {
   struct Model final : Interface {
     explicit Model(L l) : layer(std::move(l)) {}
     typename L::State own(const State& state) const { return detail::with_fields(layer.zero_state(1), state.parts); }
-    Index size() const override { return layer.size(); }
+    Index size() const override { return output_size(layer); }
     State zero_state(Index batch) const override { return {detail::list_fields(layer.zero_state(batch))}; }
     Scanned<State> scan(const Tensor& xs, const State& state, const ScanOptions& options) const override {
       auto scanned = unroll::scan(layer, xs, own(state), options);

@@ -48,7 +48,7 @@ struct Dropping {
   Dropout drop;
   mutable Random mine{7};
   Dropping(const Scope& p, Index inputs, Index size) : cell(p, inputs, size), drop(p, 0.3) {}
-  Index size() const { return cell.size(); }
+  Index size() const { return output_size(cell); }
   State zero_state(Index n) const { return {cell.zero_state(n).a}; }
   Tensor project(const Tensor& xs) const { return cell.project(xs); }
   State step(const Tensor& z, const State& s) const {

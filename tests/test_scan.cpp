@@ -101,7 +101,7 @@ TEST_CASE("users' cells: gradients, and stepping equals scanning") {
     const Tensor xs = random_array({steps, 2, in}, 2);
     const auto start = random_state(cell.zero_state(2), 3);
     const auto scanned = scan(cell, xs, start);
-    CHECK(scanned.outputs.shape() == Shape{steps, 2, cell.size()});
+    CHECK(scanned.outputs.shape() == Shape{steps, 2, output_size(cell)});
     auto state = start;
     for (Index t = 0; t < steps; ++t) {
       state = advance(cell, at(xs, t), state);

@@ -170,7 +170,7 @@ TEST_CASE("masks: the state stays what it was, to the bit") {
 
   // Nobody reads anything.
   const auto idle = scan(cell, xs, start, {.mask = Array::zeros({steps, batch}, f64), .checkpoint_every = 2});
-  CHECK(same_bits(idle.outputs.value(), Array::zeros({steps, batch, cell.size()}, f64)));
+  CHECK(same_bits(idle.outputs.value(), Array::zeros({steps, batch, output_size(cell)}, f64)));
   for (Index k = 0; k < before.size(); ++k) CHECK(same_bits(before[k], tensors_of(idle.last)[k]));
 }
 

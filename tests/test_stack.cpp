@@ -1,8 +1,12 @@
 // Stack: layers on top of each other, and dropout between them.
 #include <unroll/core/gradcheck.h>
+#include <unroll/layers/classifier.h>
+#include <unroll/layers/language_model.h>
 #include <unroll/layers/stack.h>
+#include <unroll/layers/wrappers.h>
 
 #include "layer_testing.h"
+#include "users_cells.h"
 
 using namespace unroll;
 using namespace unroll::testing;
@@ -122,4 +126,33 @@ TEST_CASE("the same seed gives the same masks, another seed others, and the next
   CHECK(same_bits(a[1], b[1]));
   CHECK_FALSE(same_bits(a[0], a[1]));
   CHECK_FALSE(same_bits(a[0], c[0]));
+}
+
+TEST_CASE("What stands on a cell without size() finds out how wide its output is") {
+  Params params(1);
+  const Plain plain(params / "plain", 4, 4);
+  const Nested nested(params / "nested", 4, 3);  // its output is twice as wide as any tensor of its state
+  CHECK(output_size(plain) == 4);
+  CHECK(output_size(nested) == 6);
+  const Bidirectional both(plain, nested);
+  CHECK(output_size(both) == 10);
+  CHECK(Stack({plain, nested}).size() == 6);
+  CHECK(AnyLayer(both).size() == 10);
+
+  const Tensor xs = random_array({steps, batch, 4}, 2).to(f32);
+  const auto width = [&](const auto& layer) { return scan(layer, xs).outputs.dim(2); };
+  CHECK(width(Stack({both, Lstm(params / "above", 10, 2)})) == 2);
+  CHECK(width(Residual(plain)) == 4);
+  CHECK(width(Zoneout(params, plain, {0.1})) == 4);
+  CHECK(width(VariationalDropout(params, nested, {.output = 0.5})) == 6);
+  const Projected projected(params / "projected", nested, 2);
+  CHECK(projected.w.shape() == Shape{6, 2});
+  CHECK(width(projected) == 2);
+
+  const LanguageModel<Plain> model(params / "lm", 7, {.embed = 4}, plain);
+  CHECK(model(Ids({1, 2, 3}, 3, 1), model.zero_state(1)).logits.shape() == Shape{3, 1, 7});
+  const LanguageModel<Plain> tied(params / "tied", 7, {.embed = 4, .tied = true}, plain);
+  CHECK(tied(Ids({1, 2, 3}, 3, 1), tied.zero_state(1)).logits.shape() == Shape{3, 1, 7});
+  const Classifier classifier(params / "classifier", 7, 4, both, 3);
+  CHECK(classifier(Ids({1, 2, 3}, 3, 1), {}).shape() == Shape{1, 3});
 }

@@ -16,8 +16,7 @@ struct Plain {
       : wx(p("wx", {inputs, size_}, glorot)),
         wg(p("wg", {inputs, size_}, glorot)),
         wh(p("wh", {size_, size_}, orthogonal)) {}
-  Index size() const { return wh.dim(0); }
-  State zero_state(Index batch) const { return {wh.zeros(batch, size())}; }
+  State zero_state(Index batch) const { return {wh.zeros(batch, wh.dim(0))}; }
   State step(const Tensor& x, const State& s) const {
     return {sigmoid(matmul(x, wg)) * tanh(matmul(x, wx) + matmul(s.h, wh))};
   }
@@ -38,7 +37,6 @@ struct Nested {
   Param w, wi;
   Nested(const Scope& p, Index inputs, Index size_)
       : w(p("w", {size_, size_}, orthogonal)), wi(p("wi", {inputs, size_}, glorot)) {}
-  Index size() const { return 2 * w.dim(0); }
   State zero_state(Index batch) const {
     const Tensor h = w.zeros(batch, w.dim(0)), x = wi.zeros(batch, wi.dim(0));
     return {
@@ -83,8 +81,7 @@ struct Projecting {
         p(s("p", {hidden}, uniform(0.5))),
         projection(projection),
         random(&s.random()) {}
-  Index size() const { return wh.dim(0); }
-  State zero_state(Index batch) const { return {wh.zeros(batch, size()), wh.zeros(batch, size())}; }
+  State zero_state(Index batch) const { return {wh.zeros(batch, wh.dim(0)), wh.zeros(batch, wh.dim(0))}; }
   Tensor project(const Tensor& xs) const {
     switch (projection) {
       case Projection::sum:

@@ -17,7 +17,7 @@ class Projected : public detail::Wraps<C> {
   Param w;  // [H, P]
 
   Projected(const Scope& p, C cell, Index width)
-      : detail::Wraps<C>{std::move(cell)}, w(p("w", {this->cell.size(), width}, glorot)) {}
+      : detail::Wraps<C>{std::move(cell)}, w(p("w", {output_size(this->cell), width}, glorot)) {}
 
   Index size() const { return w.dim(1); }
   /// No framework has such a layer.

@@ -22,7 +22,7 @@ struct Residual {
   template <class... Options>
   Residual(const Scope& p, Index in, Index hidden, const Options&... options) : cell(p, in, hidden, options...) {}
 
-  Index size() const { return cell.size(); }
+  Index size() const { return output_size(cell); }
   State zero_state(Index batch) const {
     auto inner = cell.zero_state(batch);
     const Dtype dtype = detail::first_tensor(inner).dtype();

@@ -45,7 +45,7 @@ class VariationalDropout {
                         rates.recurrent);
   }
 
-  Index size() const { return cell.size(); }
+  Index size() const { return output_size(cell); }
   State zero_state(Index batch) const { return forget_masks({cell.zero_state(batch), {}, {}, {}}); }
   /// The state without its masks: the next scan in training draws others.
   static State forget_masks(State s) {

@@ -41,7 +41,7 @@ struct Wraps {
 
   C cell;
 
-  Index size() const { return cell.size(); }
+  Index size() const { return output_size(cell); }
   State zero_state(Index batch) const { return cell.zero_state(batch); }
   Tensor project(const Tensor& xs) const { return unroll::project(cell, xs); }
   template <std::same_as<Tensor>... Seen>
