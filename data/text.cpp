@@ -125,9 +125,9 @@ std::string read_bytes(const std::filesystem::path& path) {
   require<FileError>(!bytes.starts_with("\xFF\xFE") && !bytes.starts_with("\xFE\xFF"),
                      "{}: UTF-16; convert it to UTF-8 first", name);
   if (const auto nul = bytes.find('\0'); nul != std::string::npos) {
-    throw FileError(
-        fmt::format("{}, line {}: a NUL byte (byte {}); this is UTF-16 or no text at all, expected UTF-8", name,
-                    1 + std::count(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(nul), '\n'), nul));
+    const std::string before = unix_line_ends(bytes.substr(0, nul));
+    throw FileError(fmt::format("{}, line {}: a NUL byte (byte {}); this is UTF-16 or no text at all, expected UTF-8",
+                                name, 1 + std::ranges::count(before, '\n'), nul));
   }
   return bytes;
 }
