@@ -6,10 +6,12 @@
 #include <unroll/data/shuffle.h>
 #include <unroll/io/checkpoint.h>
 #include <unroll/layers/dropout.h>
+#include <unroll/layers/embedding.h>
 #include <unroll/layers/linear.h>
 #include <unroll/layers/scan.h>
 #include <unroll/optim/clip.h>
 #include <unroll/optim/schedule.h>
+#include <unroll/optim/weight_average.h>
 
 #include <unroll/layers/cells/gru.h>
 
@@ -22,16 +24,21 @@ namespace {
 
 constexpr Index steps = 50, samples = 7, length = 3, features = 2;
 
-/// A small recurrent model, an optimizer, a schedule, clipping, dropout, and data in a new random order in every pass.
+/// A small recurrent model with a table, an optimizer with a group, a schedule, clipping, dropout, an average of the
+/// weights, and data in a new random order in every pass.
 class Run {
  public:
   Run(std::unique_ptr<Optimizer> optimizer, std::uint64_t seed)
       : params_(seed),
+        table_(params_ / "table", 9, features),
         gru_(params_ / "gru", features, 4),
         dropout_(params_, 0.3),
         head_(params_ / "head", 4, 1),
         optimizer_(std::move(optimizer)),
-        order_(seed + 1) {}
+        average_(params_, {.decay = 0.9, .bias_corrected = true}),
+        order_(seed + 1) {
+    optimizer_->group("head.*", {.rate_factor = 0.5, .weight_decay = 0.1});
+  }
 
   void train_to(Index end) {
     while (step_ < end) step();
@@ -47,12 +54,14 @@ class Run {
     const Index sample = left_[place_++];
     Array xs = Array::uninitialised({length, 1, features}, f32);
     for (Index i = 0; i < xs.size(); ++i) xs.set_flat(i, optim_testing::noise(100 * sample + i));
+    const Ids words(std::vector<Id>{static_cast<Id>(sample), static_cast<Id>(sample + 1), 0}, length, 1);
     Tape tape;
-    const Tensor h = scan(gru_, xs).last.c;
+    const Tensor h = scan(gru_, xs + table_(words)).last.c;
     const Tensor error = head_(dropout_(h)) - optim_testing::noise(sample);
     const Grads grads = clip(tape.backward(sum(error * error)), 0.5);
     const CosineRate rate{.rate = 0.05, .floor = 1e-4, .steps = steps, .warm_up = 5};
     optimizer_->step(params_, grads, rate(step_++));
+    average_.update(params_);
   }
 
   /// All there is.
@@ -62,6 +71,8 @@ class Run {
     NamedArrays state;
     for (const auto& [name, array] : optimizer_->state(params_)) state.emplace_back(name, array);
     put_arrays(checkpoint, "optimizer", state);
+    const OptimizerState average = average_.state();
+    put_arrays(checkpoint, "average", {average.begin(), average.end()});
     put_random(checkpoint, "random", params_.random());
     put_random(checkpoint, "order", order_);
     put_number(checkpoint, "step", step_);
@@ -78,6 +89,8 @@ class Run {
     OptimizerState state;
     for (auto& [name, array] : get_arrays(checkpoint, "optimizer")) state[name] = array;
     optimizer_->restore(params_, std::move(state));
+    const NamedArrays average = get_arrays(checkpoint, "average");
+    average_.restore({average.begin(), average.end()});
     restore_random(checkpoint, "random", params_.random());
     restore_random(checkpoint, "order", order_);
     step_ = get_number<Index>(checkpoint, "step");
@@ -88,10 +101,12 @@ class Run {
 
  private:
   Params params_;
+  Embedding table_;
   Gru gru_;
   Dropout dropout_;
   Linear head_;
   std::unique_ptr<Optimizer> optimizer_;
+  WeightAverage average_;
   Random order_;
   std::vector<Index> left_;  // the samples of this pass, in its order
   Index place_ = 0, step_ = 0;
@@ -113,11 +128,13 @@ bool same_bits(const Checkpoint& a, const Checkpoint& b) {
 
 TEST_CASE("resume: stopped after any step, for every optimizer") {
   const TemporaryFolder folder;
-  const Index optimizers = optim_testing::all_optimizers().size();
+  const Index whole = optim_testing::all_optimizers().size(), lazy = optim_testing::all_optimizers(true).size();
   Index resumed = 0;
-  for (Index o = 0; o < optimizers; ++o) {
+  for (Index o = 0; o < whole + lazy; ++o) {
     CAPTURE(o);
-    const auto optimizer = [&] { return std::move(optim_testing::all_optimizers()[o]); };
+    const auto optimizer = [&] {
+      return std::move(o < whole ? optim_testing::all_optimizers()[o] : optim_testing::all_optimizers(true)[o - whole]);
+    };
     Run straight(optimizer(), 1);
     for (Index k = 0; k <= steps; ++k) {
       straight.train_to(k);
@@ -135,5 +152,5 @@ TEST_CASE("resume: stopped after any step, for every optimizer") {
       ++resumed;
     }
   }
-  CHECK(resumed == optimizers * (steps + 1));
+  CHECK(resumed == (whole + lazy) * (steps + 1));
 }

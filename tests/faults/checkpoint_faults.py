@@ -176,7 +176,8 @@ def full_disk(case, folder):
         return "no file system could be mounted"
     try:
         full = Case.__new__(Case)
-        full.__dict__.update(case.__dict__, folder=mounted, path=mounted / "model.safetensors", count=0)
+        full.__dict__.update(case.__dict__, folder=mounted, path=mounted / "model.safetensors", count=0,
+                             outcomes={})
         for room in range(0, 20):  # pages left beside the old one
             full.start()
             filler = mounted / "filler"
@@ -188,8 +189,14 @@ def full_disk(case, folder):
             done = full.run(PROGRAM, full.path, "new")
             full.verdict(f"a disk with {room} pages left", done,
                          reason="No space left on device" if done.returncode else None)
-        case.count += full.count
         assert full.outcomes.get(("refused", False)), "the disk was never full"
+
+        full.start()
+        subprocess.run(["mount", "-o", "remount,ro", mounted], check=True)
+        done = full.run(PROGRAM, full.path, "new")
+        assert done.returncode == 1 and full.path.read_bytes() == full.bits["old"], done
+        full.verdict("a disk that is mounted read-only", done, reason="Read-only file system")
+        case.count += full.count
     finally:
         subprocess.run(["umount", mounted], check=True)
     return None
@@ -217,7 +224,7 @@ def other_places(case):
 
 
 def syncs(case):
-    """What is renamed has been synced before, and the folder is synced after."""
+    """What is renamed has been synced after its last write, and the folder is synced after."""
     case.start()
     done, log = case.traced("-e", "trace=openat,write,fsync,rename")
     case.verdict("nothing", done)
@@ -229,6 +236,8 @@ def syncs(case):
     before = [line for name, line in calls[:rename] if name == "fsync"]
     after = [line for name, line in calls[rename:] if name == "fsync"]
     assert any(f"fsync({file_descriptor})" in line for line in before), log
+    to_file = [name for name, line in calls[:rename] if re.match(rf"(write|fsync)\({file_descriptor}\b", line)]
+    assert "write" in to_file and to_file[-1] == "fsync", log
     assert any(f"fsync({folder_descriptor})" in line for line in after), log
 
 

@@ -1,5 +1,6 @@
 // Trains a small language model of two layers for 50 steps with the number of threads given, and prints hashes of all
 // parameters, of the optimizer's state and of the text that it then writes: `same_bits.py` compares them.
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 
@@ -44,11 +45,17 @@ int main(int argc, char** argv) {
   for (Index i = 0; i < 20'000; ++i) ids.push_back(static_cast<Id>(text.below(words) * text.below(words) / words));
   AdamW adamw({.rate = 3e-3});
   Index step = 0;
+  double nats = 0;
   for (const Batch& batch : stream(ids, {.lanes = 33, .steps = 12})) {
     if (step++ == 50) break;
     Tape tape;
     const Tensor loss = cross_entropy(logits(batch.ids), batch.targets, Reduce::per_token);
     adamw.step(params, clip(tape.backward(loss), 1.0));
+    nats = loss.item();
+  }
+  if (!(nats < std::log(words))) {
+    fmt::print(stderr, "the model has learned nothing: {} nats\n", nats);
+    return 1;
   }
 
   Hash parameters, state, written;

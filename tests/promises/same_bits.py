@@ -18,14 +18,22 @@ def loaded_libraries(program):
     return re.findall(r"=> (/\S+)", listed)
 
 
+def fixed_addresses():
+    """What a command begins with that is to run without address randomisation, or None where that is not to be had."""
+    fixed = ["setarch", platform.machine(), "--addr-no-randomize"]
+    if not shutil.which("setarch") or subprocess.run([*fixed, "true"], capture_output=True, check=False).returncode != 0:
+        print("left out: without address randomisation, which this system does not allow to be switched off")
+        return None
+    return fixed
+
+
 def ways(program):
     for threads in ("1", "2", "4", "8"):
         yield f"{threads} threads", [program, threads], {}
-    yield "once more", [program, "2"], {}
-    if shutil.which("setarch"):
-        fixed = ["setarch", platform.machine(), "--addr-no-randomize"]
-        if subprocess.run([*fixed, "true"], capture_output=True, check=False).returncode == 0:
-            yield "fixed addresses", [*fixed, program, "2"], {}
+    for threads in ("1", "2", "4", "8"):
+        yield f"{threads} threads, once more", [program, threads], {}
+    if fixed := fixed_addresses():
+        yield "fixed addresses", [*fixed, program, "2"], {}
     libraries = loaded_libraries(program)
     if libraries:
         libraries.reverse()
