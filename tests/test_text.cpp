@@ -81,6 +81,7 @@ TEST_CASE("read_text: files that are no text") {
   CHECK(complaint("\x1F\x8B\x08\x00"s) == ": compressed by gzip; unpack it first");
   CHECK(complaint("\xFF\xFEt\0e\0"s) == ": UTF-16; convert it to UTF-8 first");
   CHECK(complaint("\xFE\xFF\0t"s) == ": UTF-16; convert it to UTF-8 first");
+  CHECK(complaint("a\rb\0"s) == ", line 2: a NUL byte (byte 3); this is UTF-16 or no text at all, expected UTF-8");
   CHECK(complaint("a\nb\0"s) == ", line 2: a NUL byte (byte 3); this is UTF-16 or no text at all, expected UTF-8");
   CHECK_THROWS_WITH_AS(read_text("no/such/file"), "no/such/file: cannot be opened: No such file or directory",
                        FileError);
