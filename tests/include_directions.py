@@ -1,4 +1,4 @@
-"""Checks every #include against DESIGN's table "Rooms, and who may know whom".
+"""Checks every #include against the table of which room may know which.
 
     include_directions.py ROOT          prints each offence as path:line and exits with 1 if there is one
     include_directions.py --self-test   shows, on a small tree of its own, that every rule catches its offence
