@@ -178,7 +178,11 @@ void Tape::make_places(NodeId id) {
            : stands_alone(x) ? no_node
                              : x.parent;
   }
-  for (; !chain.empty(); chain.pop_back()) at(chain.back()).untouched = !make_place(chain.back(), most_nested).add;
+  for (; !chain.empty(); chain.pop_back()) {
+    Node& x = at(chain.back());
+    x.adds = make_place(chain.back(), most_nested).add;
+    x.untouched = !x.adds;
+  }
 }
 
 /// Whether the gradient of the sum x is written where its operand's will be.

@@ -207,43 +207,66 @@ TEST_CASE("gradients: deep chains") {
 
 // Each link's gradient has its place in the next one's: more links than wait for each other at a time (tape.cpp).
 TEST_CASE("gradients: long chains of views, and of sums that write into views") {
-  check_grad("sums",
+  constexpr int links = 120;
+  check_grad("sums that write into the views they add to",
              [](auto x, auto b) {
                auto y = x;
-               for (int i = 0; i < 120; ++i) y = at(unsqueeze(y, 0) + 0.01 * unsqueeze(b, 0), 0);
+               for (int i = 0; i < links; ++i) y = split<1>(y)[0] + 0.01 * b;
                return y * tanh(b);
              },
              {2, 3}, {2, 3});
-  check_grad("sums, with uses of all of them",
+  check_grad("the same, some of them used elsewhere",
              [](auto x, auto b) {
                auto y = x, all = b;
-               for (int i = 0; i < 120; ++i) {
-                 y = at(unsqueeze(y, 0) + 0.01 * unsqueeze(b, 0), 0);
+               for (int i = 0; i < links; ++i) {
+                 y = split<1>(y)[0] + 0.01 * b;
                  if (i % 17 == 0) all = all + y * b;
                }
                return all + y;
              },
              {2, 3}, {2, 3});
+  check_grad("views of views that cover",
+             [](auto x) {
+               auto y = x;
+               for (int i = 0; i < links; ++i) y = split<1>(y)[0];
+               return y * x;
+             },
+             {2, 3});
   check_grad("the rest, again and again",
              [](auto x) {
                auto rest = x, h = at(x, 0);
-               for (Index i = 1; i < 120; ++i) {
+               for (Index i = 1; i < links; ++i) {
                  rest = slice(rest, 0, 1, rest.dim(0));
                  h = tanh(h + at(rest, 0));
                }
                return h;
              },
-             {120, 2});
-  check_grad("halves of halves",
-             [](auto x) {
-               auto y = x;
-               for (int i = 0; i < 60; ++i) {
-                 auto [a, b] = split<2>(y + y);
-                 y = 0.5 * concat({b, a});
-               }
-               return split<2>(y)[0] * split<2>(y)[1];
-             },
-             {3, 4});
+             {links, 2});
+  for (const int other_use : {0, 1, 2, 3}) {  // none, before the chain, behind it, both
+    check_grad(fmt::format("head and tail, {}", other_use),
+               [=](auto x) {
+                 const Index rows = x.dim(0);
+                 auto other = sum(other_use & 1 ? x * x : 0.0 * x, {0});
+                 auto rest = x, h = 0.1 * at(x, 0);
+                 for (Index i = 0; i + 1 < rows; ++i) {
+                   const auto parts = split(rest, std::vector<Index>{1, rest.dim(0) - 1}, 0);
+                   h = tanh(h + at(parts[0], 0));
+                   rest = parts[1];
+                 }
+                 if (other_use & 2) other = other + sum(x * x * x, {0});
+                 return h + other;
+               },
+               {links, 2});
+    check_grad(fmt::format("slices of a part, {}", other_use),
+               [=](auto x) {
+                 auto other = other_use & 1 ? x * x : 0.0 * x;
+                 auto y = split(slice(x, 0, 1, 3), std::vector<Index>{2}, 0)[0];
+                 for (int i = 0; i < links; ++i) y = slice(y, 0, 0, 2);
+                 if (other_use & 2) other = other + x * x * x;
+                 return tanh(y) * slice(other, 0, 0, 2);
+               },
+               {3, 2});
+  }
 }
 
 TEST_CASE("gradients: pointwise with several inputs and outputs") {
