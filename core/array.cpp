@@ -108,6 +108,7 @@ Array Array::part(Index row, Index col, const Shape& shape) const {
 }
 
 Array Array::reshaped(const Shape& shape) const {
+  bytes_of(shape, dtype_);
   require(shape.size() == size(), "reshape: {} has {} elements and {} has {}", shape_, size(), shape, shape.size());
   const bool keeps_rows = shape.cols() == cols();
   Array a = contiguous() || keeps_rows ? *this : copy();

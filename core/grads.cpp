@@ -173,6 +173,7 @@ void Grads::insert(const Param& param, RowGrad grad) {
             "row {} at place {} of a gradient: the rows of '{}' must ascend from 0 to {} at most", row, i, param.name(),
             shape[0] - 1);
   }
+  if (!grad.values.contiguous()) grad.values = grad.values.copy();
   Stored& entry = place(param);
   Array& sum = entry.grad;
   require(!sum.defined() || sum.dtype() == grad.values.dtype(), "gradients of '{}' do not add up: {} and {}",

@@ -12,19 +12,16 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 
 std::vector<double> sampling_distribution(std::span<const double> given, const SamplingOptions& options,
                                           std::span<const Id> written) {
-  require<UsageError>(options.temperature >= 0, "sampling: a temperature of {}; it must not be negative",
-                      options.temperature);
+  require<UsageError>(options.temperature >= 0 && options.temperature < infinity,
+                      "sampling: a temperature of {}; it must be finite and not negative", options.temperature);
   require<UsageError>(options.top_p > 0 && options.top_p <= 1,
                       "sampling: top_p of {}; it must be above 0 and at most 1", options.top_p);
   require<UsageError>(options.min_p >= 0 && options.min_p <= 1, "sampling: min_p of {}; it must be 0 … 1",
                       options.min_p);
-  require<UsageError>(options.repetition_penalty > 0, "sampling: a repetition penalty of {}; it must be above 0",
+  require<UsageError>(options.repetition_penalty > 0 && options.repetition_penalty < infinity,
+                      "sampling: a repetition penalty of {}; it must be finite and above 0",
                       options.repetition_penalty);
   std::vector<double> logits(given.begin(), given.end());
-  for (Index i = 0; i < logits.size(); ++i) {
-    require<UsageError>(logits[i] < infinity, "sampling: the logit of token {} is {}; no distribution has it", i,
-                        logits[i]);
-  }
   if (options.repetition_penalty != 1) {
     const Index window = std::min(options.repetition_window, written.size());
     for (const Id id : std::set<Id>(written.end() - static_cast<std::ptrdiff_t>(window), written.end())) {
@@ -32,6 +29,10 @@ std::vector<double> sampling_distribution(std::span<const double> given, const S
       double& z = logits[static_cast<Index>(id)];
       z = z > 0 ? z / options.repetition_penalty : z * options.repetition_penalty;
     }
+  }
+  for (Index i = 0; i < logits.size(); ++i) {
+    require<UsageError>(logits[i] < infinity, "sampling: the logit of token {} is {}; no distribution has it", i,
+                        logits[i]);
   }
   std::vector<char> banned(logits.size(), 0);
   for (const Id id : options.banned) {

@@ -16,8 +16,11 @@ void blend(Index n, T* __restrict average, const T* __restrict w, T share) {
 AppliedAverage::AppliedAverage(const Params& params, const std::vector<Array>& values) {
   std::vector<Array> converted;  // before anything changes, as this may fail
   for (const Param& param : params) {
+    const Array& value = values.at(converted.size());
+    require(value.shape() == param.shape(), "AppliedAverage: '{}' is {}, and its average {}", param.name(),
+            param.shape(), value.shape());
     before_.emplace_back(param, param.value());
-    converted.push_back(values.at(converted.size()).to(param.dtype()));
+    converted.push_back(value.to(param.dtype()));
   }
   for (Index i = 0; i < converted.size(); ++i) before_[i].first.set(std::move(converted[i]));
 }

@@ -150,6 +150,8 @@ TEST_CASE("array: more elements than any memory holds, or than can be counted") 
     CHECK_THROWS_AS(Array::uninitialised({rows, half}, f32), std::bad_alloc);
   const Tensor column = Tensor::zeros({half / 128, 1}), row = Tensor::zeros({half / 128});
   CHECK_THROWS_AS(column + row, std::bad_alloc);  // an outer product that nobody wanted
+  CHECK_THROWS_WITH_AS(Array::zeros({0}, f32).reshaped({half, half, 4}),
+                       "an array f32 [2147483648, 2147483648, 4] is larger than any memory", ShapeError);
   CHECK(Array::full({half, half, 0, half}, f32, 1).size() == 0);
 }
 

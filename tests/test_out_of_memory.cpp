@@ -27,7 +27,8 @@ namespace {
 
 using Bits = std::vector<std::string>;
 
-std::string bits_of(const Array& array) {
+std::string bits_of(const Array& given) {
+  const Array array = given.contiguous() ? given : given.copy();
   return dispatch(array.dtype(), [&]<class T>(T) {
     return std::string(reinterpret_cast<const char*>(array.data<T>()), array.size() * sizeof(T));
   });
@@ -181,7 +182,7 @@ struct Average : Trial {
       w.set(optim_testing::noisy({5, 3}, f32, k));
       average.update(params);
     }
-    b.set(Array::full({6, 2}, f32, 2).part(1, 1, {3, 1}).reshaped({3}));
+    w.set(optim_testing::noisy({5, 6}, f32, 9).part(0, 1, {5, 3}));
     params.to(later);
     shared = average.state();
   }

@@ -103,7 +103,7 @@ TEST_CASE("the same draws for a seed, on every machine") {
 TEST_CASE("options out of range are named") {
   const std::vector<double> two{0, 0};
   CHECK_THROWS_WITH_AS(sampling_distribution(two, {.temperature = -1}),
-                       "sampling: a temperature of -1; it must not be negative", UsageError);
+                       "sampling: a temperature of -1; it must be finite and not negative", UsageError);
   CHECK_THROWS_WITH_AS(sampling_distribution(two, {.top_p = 0}),
                        "sampling: top_p of 0; it must be above 0 and at most 1", UsageError);
   CHECK_THROWS_WITH_AS(sampling_distribution(two, {.top_p = 1.5}),
@@ -116,6 +116,13 @@ TEST_CASE("options out of range are named") {
   CHECK_THROWS_WITH_AS(sampling_distribution(std::vector<double>{0, -infinity}, {.banned = {0}}),
                        "sampling: every token that is not banned has a logit of −∞", UsageError);
   check_near(sampling_distribution(std::vector<double>{0, -infinity, 0}, {}), {0.5, 0, 0.5});
+  CHECK_THROWS_WITH_AS(sampling_distribution(two, {.temperature = infinity}),
+                       "sampling: a temperature of inf; it must be finite and not negative", UsageError);
+  const std::vector<Id> written{0};
+  CHECK_THROWS_WITH_AS(sampling_distribution(two, {.repetition_penalty = infinity}, written),
+                       "sampling: a repetition penalty of inf; it must be finite and above 0", UsageError);
+  CHECK_THROWS_WITH_AS(sampling_distribution(std::vector<double>{1, 0}, {.repetition_penalty = 1e-310}, written),
+                       "sampling: the logit of token 0 is inf; no distribution has it", UsageError);
   CHECK_THROWS_WITH_AS(sampling_distribution(two, {.banned = {0, 1}}), "sampling: every one of 2 tokens is banned",
                        UsageError);
 }
@@ -142,5 +149,5 @@ TEST_CASE("the repetition penalty divides positive logits and multiplies negativ
              expected({1, -2, 0.5}));
   check_near(sampling_distribution(logits, {.repetition_penalty = 2}), expected(logits));
   CHECK_THROWS_WITH(sampling_distribution(logits, {.repetition_penalty = 0}),
-                    "sampling: a repetition penalty of 0; it must be above 0");
+                    "sampling: a repetition penalty of 0; it must be finite and above 0");
 }

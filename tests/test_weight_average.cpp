@@ -162,3 +162,11 @@ TEST_CASE("WeightAverage: follows params.to(dtype), and wrong calls") {
   CHECK_THROWS_WITH_AS(WeightAverage(walk.params, {.decay = 1.5}),
                        "WeightAverage: decay is 1.5; it must be at least 0 and at most 1", UsageError);
 }
+
+TEST_CASE("AppliedAverage: values that do not fit change no parameter") {
+  Params params(1);
+  const Param a = Scope(params)("a", {2}, constant(1)), b = Scope(params)("b", {3}, constant(2));
+  CHECK_THROWS_WITH_AS(AppliedAverage(params, {Array::zeros({2}, f32), Array::zeros({4}, f32)}),
+                       "AppliedAverage: 'b' is [3], and its average [4]", ShapeError);
+  CHECK(a.value().flat(0) == 1);
+}

@@ -197,6 +197,8 @@ def full_disk(case, folder):
         assert done.returncode == 1 and full.path.read_bytes() == full.bits["old"], done
         full.verdict("a disk that is mounted read-only", done, reason="Read-only file system")
         case.count += full.count
+        for outcome, n in full.outcomes.items():
+            case.outcomes[outcome] = case.outcomes.get(outcome, 0) + n
     finally:
         subprocess.run(["umount", mounted], check=True)
     return None
