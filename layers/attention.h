@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <unroll/layers/cell.h>
+#include <unroll/layers/wrappers/wraps.h>
 
 namespace unroll {
 
@@ -61,6 +62,8 @@ class Attention {
 /// Without attention the context stays what it was at the start (Cho et al. 2014), and there is no memory.
 template <Cell C>
 struct AttentionCell {
+  static_assert(!detail::takes_resets<C>, "the mask of resets is no part of [x, context]");
+
   struct State {
     typename C::State inner;
     Tensor context;
@@ -76,6 +79,7 @@ struct AttentionCell {
   AttentionCell(C cell, Index width) : cell(std::move(cell)), width(width) {}
 
   Index size() const { return output_size(cell) + width; }
+  std::vector<Substitute> substitutes() const { return unroll::substitutes(cell); }
   Tensor output(const State& s) const { return concat({unroll::output(cell, s.inner), s.context}); }
 
   /// The state to begin with: the cell's own, and what is to be attended to.

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <algorithm>
+#include <iterator>
+
 #include <unroll/layers/scan.h>
 
 namespace unroll {
@@ -38,6 +41,11 @@ struct Bidirectional {
     return concat({unroll::output(forward, state.forward), unroll::output(backward, state.backward)});
   }
   State zero_state(Index batch) const { return {forward.zero_state(batch), backward.zero_state(batch)}; }
+  std::vector<Substitute> substitutes() const {
+    std::vector<Substitute> all = unroll::substitutes(forward), others = unroll::substitutes(backward);
+    std::ranges::move(others, std::back_inserter(all));
+    return all;
+  }
 
   Scanned<State> scan(const Tensor& xs, const State& state, const ScanOptions& options) const {
     ScanOptions other = options;

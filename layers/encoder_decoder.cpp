@@ -32,6 +32,7 @@ EncoderDecoder::State EncoderDecoder::start(const Ids& source, const std::vector
 Tensor EncoderDecoder::operator()(const State& start, const Ids& inputs) const {
   require(inputs.ndim() == 2, "EncoderDecoder: the inputs have {} axes; they must be [T, B]: time, batch",
           inputs.ndim());
+  const auto weights = substitutes(decoder_);
   std::vector<Tensor> outputs;
   State state = start;
   for (const Tensor& x : unstack(dropout_(target_(inputs)))) {

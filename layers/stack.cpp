@@ -17,6 +17,7 @@ Stack::State Stack::zero_state(Index batch) const {
 
 Stack::State Stack::step(const Tensor& x, const State& state) const {
   State next;
+  check(state);
   Tensor y = x;
   for (Index i = 0; i < layers.size(); ++i) {
     if (i > 0 && between) y = (*between)(y);
@@ -27,7 +28,16 @@ Stack::State Stack::step(const Tensor& x, const State& state) const {
   return next;
 }
 
-Tensor Stack::output(const State& state) const { return layers.back().output(state.layers.back()); }
+Tensor Stack::output(const State& state) const {
+  check(state);
+  return layers.back().output(state.layers.back());
+}
+
+/// Errors: it is the state of another stack.
+void Stack::check(const State& state) const {
+  require(state.layers.size() == layers.size(), "Stack: a state of {} layers for {} layers", state.layers.size(),
+          layers.size());
+}
 
 std::vector<Substitute> Stack::substitutes() const {
   std::vector<Substitute> all;
@@ -46,6 +56,7 @@ std::optional<LayerGates> Stack::gates() const {
 }
 
 Scanned<Stack::State> Stack::scan(const Tensor& xs, const State& state, const ScanOptions& options) const {
+  check(state);
   State last;
   Tensor ys = xs;
   for (Index i = 0; i < layers.size(); ++i) {

@@ -47,7 +47,14 @@ class AnyLayer {
   template <class L>
   struct Model final : Interface {
     explicit Model(L l) : layer(std::move(l)) {}
-    typename L::State own(const State& state) const { return detail::with_fields(layer.zero_state(1), state.parts); }
+    /// Errors: it is the state of another layer.
+    typename L::State own(const State& state) const {
+      const auto like = layer.zero_state(1);
+      const Index parts = detail::list_fields(like).size();
+      require(state.parts.size() == parts, "AnyLayer: a state of {} tensors for a layer whose state has {}",
+              state.parts.size(), parts);
+      return detail::with_fields(like, state.parts);
+    }
     Index size() const override { return output_size(layer); }
     State zero_state(Index batch) const override { return {detail::list_fields(layer.zero_state(batch))}; }
     Scanned<State> scan(const Tensor& xs, const State& state, const ScanOptions& options) const override {
@@ -91,6 +98,9 @@ struct Stack {
   /// Of all layers, if all say what they are.
   std::optional<LayerGates> gates() const;
   Scanned<State> scan(const Tensor& xs, const State& state, const ScanOptions& options) const;
+
+ private:
+  void check(const State& state) const;
 };
 
 }  // namespace unroll

@@ -76,6 +76,8 @@ class BpttWindow {
   }
   /// These were the next inputs, and this is the state after them.
   void after(Input inputs, const State& last) {
+    require<UsageError>(through_ == 0 || last_.has_value(),
+                        "BpttWindow: there is no state before these inputs; reset comes first");
     if (through_ > 0) pieces_.push_back({std::move(inputs), std::move(*last_)});
     last_ = detach(last);
   }

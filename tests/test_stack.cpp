@@ -156,3 +156,18 @@ TEST_CASE("What stands on a cell without size() finds out how wide its output is
   const Classifier classifier(params / "classifier", 7, 4, both, 3);
   CHECK(classifier(Ids({1, 2, 3}, 3, 1), {}).shape() == Shape{1, 3});
 }
+
+TEST_CASE("Stack and AnyLayer refuse the state of another") {
+  Params params(1);
+  const Lstm lstm(params / "lstm", in, 3);
+  const Rnn rnn(params / "rnn", 3, 2);
+  const Tensor xs = random_array({steps, batch, in}, 2).to(f32);
+  const Stack both({lstm, rnn}), one({lstm});
+  const std::string message = "Stack: a state of 1 layers for 2 layers";
+  CHECK_THROWS_WITH_AS(scan(both, xs, one.zero_state(batch)), message.c_str(), ShapeError);
+  CHECK_THROWS_WITH_AS(both.step(at(xs, 0), one.zero_state(batch)), message.c_str(), ShapeError);
+  CHECK_THROWS_WITH_AS(both.output(one.zero_state(batch)), message.c_str(), ShapeError);
+  CHECK_THROWS_WITH_AS(scan(both, xs, Stack::State{}), "Stack: a state of 0 layers for 2 layers", ShapeError);
+  CHECK_THROWS_WITH_AS(scan(AnyLayer(lstm), xs, AnyLayer(Gru(params / "gru", in, 3)).zero_state(batch)),
+                       "AnyLayer: a state of 1 tensors for a layer whose state has 2", ShapeError);
+}

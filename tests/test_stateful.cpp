@@ -229,6 +229,8 @@ TEST_CASE("BpttWindow: any model, here a layer over tensors, in pieces of severa
   const Gru::State start = random_state(cell.zero_state(lanes), 4);
   for (const Index through : {6u, 7u, 20u}) {
     BpttWindow<Gru::State, Tensor> window(through);
+    CHECK_THROWS_WITH_AS(window.after(slice(xs, 0, 0, 3), start),
+                         "BpttWindow: there is no state before these inputs; reset comes first", UsageError);
     window.reset(start);
     Index begin = 0;
     for (const Index n : {3u, 6u, 1u, 5u, 2u, 3u}) {
