@@ -42,7 +42,7 @@ class Windows {
   Windows(NumericTable table, WindowOptions options);
 
   /// How many batches there are.
-  Index size() const { return (starts_.size() + options_.batch - 1) / options_.batch; }
+  Index size() const { return starts_.size() / options_.batch + (starts_.size() % options_.batch > 0); }
   /// How many windows there are.
   Index count() const { return starts_.size(); }
   Index features() const { return table_.columns(); }

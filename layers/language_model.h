@@ -115,8 +115,8 @@ double LanguageModel<C>::evaluate(const std::vector<Id>& tokens, const std::vect
   require<UsageError>(options.lanes > 0 && options.steps > 0, "LanguageModel: evaluation in {} lanes of {} steps",
                       options.lanes, options.steps);
   const Evaluation no_dropout;
-  const Index warm_up = options.warm_up;
-  const Index lanes = std::clamp<Index>(tokens.size() / std::max<Index>(1, warm_up), 1, options.lanes);
+  const Index lanes = std::clamp<Index>(tokens.size() / std::max<Index>(1, options.warm_up), 1, options.lanes);
+  const Index warm_up = lanes > 1 ? options.warm_up : std::min(options.warm_up, before.size());
   const Index each = (tokens.size() + lanes - 1) / lanes, length = warm_up + each;
   const Index start = warm_up - std::min(warm_up, before.size());  // when the first lane has something to read
   // The token at a time of a lane; before all text there is the zero vector.

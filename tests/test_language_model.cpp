@@ -83,6 +83,7 @@ TEST_CASE_FIXTURE(Fixture, "evaluate by stream equals by batch") {
     // the warm-up reads `before`, as far as there is any
     CHECK(model.evaluate(text, before, {.lanes = 1, .warm_up = 40, .steps = steps}) == mean(after));
     CHECK(model.evaluate(text, before, {.lanes = 1, .warm_up = 9, .steps = steps}) == mean(after));
+    CHECK(model.evaluate(text, before, {.warm_up = static_cast<Index>(-1), .steps = steps}) == mean(after));
   }
 }
 

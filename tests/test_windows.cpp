@@ -76,6 +76,12 @@ TEST_CASE("windows: each once in a random order that the seed decides") {
   CHECK(std::set(shuffled.begin(), shuffled.end()) == std::set(in_time.begin(), in_time.end()));
 }
 
+TEST_CASE("windows: one batch of any size") {
+  const Windows all = windows(ramp(9), {.length = 3, .batch = static_cast<Index>(-1)});
+  CHECK(all.size() == 1);
+  CHECK(all[0].rows.size() == all.count());
+}
+
 TEST_CASE("windows: errors") {
   CHECK_THROWS_WITH_AS(windows(ramp(4), {.length = 4}),
                        "windows: 4 rows are too few for a length of 4 and a horizon of 1", UsageError);
