@@ -103,10 +103,23 @@ Key key_of(Cursor in) {
   return key;
 }
 
+/// What L: says.
+Index unit_of(Cursor in) {
+  in.take_while([](char c) { return c == ' '; });
+  const Fraction f = length(in);
+  const Index unit = whole_note * f.over / f.under;
+  if (unit == 0) in.fail("a unit shorter than 1/96");
+  return unit;
+}
+
 /// Reads the lines of a tune's body.
 class Body {
  public:
-  Body(Tune& tune, Key key, Index unit) : tune_(tune), key_(key), unit_(unit) {}
+  Body(Tune& tune, Key key, Index unit)
+      : tune_(tune),
+        key_(key),
+        unit_(unit),
+        compound_(tune.meter == "6/8" || tune.meter == "9/8" || tune.meter == "12/8") {}
 
   void set_key(Key key) { key_ = key; }
   void set_unit(Index unit) { unit_ = unit; }
@@ -126,8 +139,7 @@ class Body {
       } else if (c == '[' && in.at + 1 < in.text.size() &&
                  std::isalpha(static_cast<unsigned char>(in.text[in.at + 1])) != 0 && in.at + 2 < in.text.size() &&
                  in.text[in.at + 2] == ':') {
-        in.take_while([](char d) { return d != ']'; });
-        in.take(']');
+        field(in);
       } else if (c == '[' && in.at + 1 < in.text.size() && is_note(in.text[in.at + 1])) {
         chord(in);
       } else if (c == '|' || c == ':' || c == ']' || c == '[') {
@@ -215,11 +227,24 @@ class Body {
     add(in, highest);
   }
 
-  /// (3abc: three notes in the time of two, and so on.
+  /// [K:G] or [L:1/16] within a line; other fields change no note.
+  void field(Cursor& in) {
+    Cursor value = in;
+    in.take_while([](char d) { return d != ']'; });
+    value.text = in.text.substr(0, in.at);
+    value.at += 3;
+    const char letter = in.text[value.at - 2];
+    if (letter == 'K') key_ = key_of(value);
+    if (letter == 'L') unit_ = unit_of(value);
+    in.take(']');
+  }
+
+  /// (3abc: three notes in the time of two, and so on; five, seven and nine in the time of three in a compound meter.
   void tuplet(Cursor& in) {
     const Index n = number(in, 3);
     if (n < 2 || n > 9) in.fail(fmt::format("a tuplet of {} notes", n));
-    constexpr std::array<Index, 10> times{0, 0, 3, 2, 3, 2, 2, 2, 3, 2};
+    const Index odd = compound_ ? 3 : 2;
+    const std::array<Index, 10> times{0, 0, 3, 2, 3, odd, 2, odd, 3, odd};
     Index q = times[n], r = n;
     if (in.take(':')) {
       q = number(in, q);
@@ -254,6 +279,7 @@ class Body {
   Tune& tune_;
   Key key_;
   Index unit_;
+  bool compound_;
   std::map<std::pair<Index, int>, int> accidentals_;  // of the bar
   Fraction broken_, tuplet_;
   Index stretched_ = 0;
@@ -280,13 +306,20 @@ Index bar_of(std::string_view meter) {
   return std::max<Index>(1, whole_note * over / under);
 }
 
+/// The unit of a tune without L:.
+Index default_unit(std::string_view meter) {
+  const Index bar = bar_of(meter);
+  return bar > 1 && 4 * bar < 3 * whole_note ? whole_note / 16 : whole_note / 8;
+}
+
 }  // namespace
 
 std::vector<Tune> parse_abc(std::string_view text, std::string_view name) {
   std::vector<Tune> tunes;
   std::optional<Body> body;
   Key key;
-  Index unit = whole_note / 8, line_number = 0;
+  std::optional<Index> unit;
+  Index line_number = 0;
   const auto finish = [&] {
     if (!tunes.empty() && tunes.back().notes.empty()) tunes.pop_back();
     body.reset();
@@ -307,7 +340,7 @@ std::vector<Tune> parse_abc(std::string_view text, std::string_view name) {
           finish();
           tunes.emplace_back();
           key = {};
-          unit = whole_note / 8;
+          unit.reset();
           break;
         case 'T':
           if (!tunes.empty() && tunes.back().title.empty()) {
@@ -318,14 +351,10 @@ std::vector<Tune> parse_abc(std::string_view text, std::string_view name) {
         case 'M':
           if (!tunes.empty() && !body) tunes.back().meter = meter_of(in);
           break;
-        case 'L': {
-          in.take_while([](char c) { return c == ' '; });
-          const Fraction f = length(in);
-          unit = whole_note * f.over / f.under;
-          if (unit == 0) in.fail("a unit shorter than 1/96");
-          if (body) body->set_unit(unit);
+        case 'L':
+          unit = unit_of(in);
+          if (body) body->set_unit(*unit);
           break;
-        }
         case 'K':
           if (tunes.empty()) in.fail("a key before any tune: a tune begins with X:");
           key = key_of(in);
@@ -333,7 +362,7 @@ std::vector<Tune> parse_abc(std::string_view text, std::string_view name) {
             body->set_key(key);
           } else {
             tunes.back().tonic = key.tonic;
-            body.emplace(tunes.back(), key, unit);
+            body.emplace(tunes.back(), key, unit.value_or(default_unit(tunes.back().meter)));
           }
           break;
         default:
@@ -365,6 +394,10 @@ std::string to_abc(const Tune& tune) {
   Index filled = 0, bars = 0;
   std::map<std::string, std::string> accidentals;  // in force, by letter and octave
   for (const Note& n : tune.notes) {
+    require<UsageError>(n.pitch == rest || (n.pitch >= 0 && n.pitch <= 127),
+                        "to_abc: a pitch of {}; it must be 0 … 127", n.pitch);
+    require<UsageError>(n.duration > 0 && n.duration <= longest_note, "to_abc: a duration of {}; it must be 1 … {}",
+                        n.duration, longest_note);
     if (n.pitch == rest) {
       text += 'z';
     } else {

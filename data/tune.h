@@ -27,18 +27,19 @@ struct Tune {
   std::vector<Note> notes;
 };
 
-/// The tunes of a text in ABC notation (version 2.1): one voice, with the fields X, T, M, L and K, notes, rests, broken
-/// rhythms, triplets and other tuplets of equal notes, ties, accidentals for the rest of their bar and the key
-/// signatures of all modes. Repeats are read once; chord names, grace notes, decorations and words are passed over, and
-/// of notes that sound together the highest is kept. `name` stands for the file in errors.
-/// Errors: FileError with line and column for what is none of this and for a note of more than 104 whole notes; and for
-/// a text without a tune.
+/// The tunes of a text in ABC notation (version 2.1): one voice, with the fields X, T, M, L and K (the last two also
+/// within a line), notes, rests, broken rhythms, triplets and other tuplets of equal notes, ties, accidentals for the
+/// rest of their bar and the key signatures of all modes. Repeats are read once; chord names, grace notes, decorations
+/// and words are passed over, and of notes that sound together the highest is kept. `name` stands for the file in
+/// errors. Errors: FileError with line and column for what is none of this and for a note of more than 104 whole notes;
+/// and for a text without a tune.
 std::vector<Tune> parse_abc(std::string_view text, std::string_view name = "abc");
 /// Of a file. Errors: as `parse_abc` and `read_text`.
 std::vector<Tune> read_abc(const std::filesystem::path& path);
 
 /// The tune in ABC notation, in the key of C: accidentals are written out. Bars end where the meter says, if a note
-/// does; a meter that is no fraction counts as 4/4.
+/// does; a meter that is no fraction counts as 4/4. Errors: UsageError for a pitch outside 0 … 127 (and no rest), or a
+/// duration of 0 or of more than 104 whole notes.
 std::string to_abc(const Tune& tune);
 
 /// Notes that sound together from `start` on, for `duration`: a chord of a piece for several voices.

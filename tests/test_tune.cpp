@@ -47,6 +47,26 @@ TEST_CASE("abc: key signatures of all modes, and accidentals that last to the en
   CHECK(parse_abc("X:1\nK:F#m\nF\n")[0].tonic == 6);
 }
 
+TEST_CASE("abc: the unit where no L says, by the meter; keys and units within a line; tuplets of compound meters") {
+  for (const auto& [meter, unit] : std::vector<std::pair<std::string, Index>>{
+           {"2/4", 6}, {"3/8", 6}, {"11/16", 6}, {"3/4", 12}, {"6/8", 12}, {"C|", 12}, {"none", 12}, {"0/4", 12}}) {
+    CAPTURE(meter);
+    CHECK(notes_of("C", "M:" + meter + "\nK:C\n") == std::vector<Note>{{60, unit}});
+  }
+  CHECK(notes_of("C[L:1/8]C [L: 1/16] C2") == std::vector<Note>{{60, 24}, {60, 12}, {60, 12}});
+  CHECK(notes_of("F[K:D]F|[M:3/4][K: Bb]B") == std::vector<Note>{{65, 24}, {66, 24}, {70, 24}});
+  CHECK(refused("X:1\nK:C\nC[K:H]C\n") == "t.abc: line 3, column 5: a key begins with a letter from A to G, not 'H'");
+  CHECK(notes_of("(5CDEFG", "M:4/4\nL:1/4\nK:C\n")[0].duration == 10);  // 24 · 2 / 5
+  CHECK(notes_of("(5CDEFG", "M:6/8\nL:1/4\nK:C\n")[0].duration == 14);  // 24 · 3 / 5
+  CHECK(notes_of("(7CDEFGAB", "M:12/8\nL:1/4\nK:C\n")[0].duration == 10);
+}
+
+TEST_CASE("abc: what cannot be written") {
+  CHECK_THROWS_WITH_AS(to_abc({.notes = {{-5, 12}}}), "to_abc: a pitch of -5; it must be 0 … 127", UsageError);
+  CHECK_THROWS_WITH_AS(to_abc({.notes = {{128, 12}}}), "to_abc: a pitch of 128; it must be 0 … 127", UsageError);
+  CHECK_THROWS_WITH_AS(to_abc({.notes = {{60, 0}}}), "to_abc: a duration of 0; it must be 1 … 9999", UsageError);
+}
+
 TEST_CASE("abc: what is passed over") {
   CHECK(notes_of("\"Am\"C{ab}D!trill!E .F ~G |: (AB) :|2 [CEG]2 % words") ==
         std::vector<Note>{{60, 24}, {62, 24}, {64, 24}, {65, 24}, {67, 24}, {69, 24}, {71, 24}, {67, 48}});
