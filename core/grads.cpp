@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <limits>
 
 #include <unroll/core/dest.h>
 #include <unroll/core/grads.h>
@@ -100,21 +101,25 @@ double Grads::norm() const {
 double Grads::norm(double p) const {
   require<UsageError>(p >= 1, "norm: p is {}; it must be at least 1", p);
   if (p == 2) return norm();
-  double total = 0;
+  double largest = 1, total = 0;
+  if (p != 1 && std::isfinite(p)) {  // powers of parts of the largest neither vanish all nor overflow
+    largest = norm(std::numeric_limits<double>::infinity());
+    if (!(largest > 0 && std::isfinite(largest))) return largest;
+  }
   for (const auto& entry : entries_) {
     dispatch(entry.grad.dtype(), [&]<class T>(T) {
       const T* g = entry.grad.data<T>();
       for (Index i = 0, n = entry.grad.size(); i < n; ++i) {
         const double size = std::abs(static_cast<double>(g[i]));
         if (std::isfinite(p)) {
-          total += p == 1 ? size : std::pow(size, p);
+          total += p == 1 ? size : std::pow(size / largest, p);
         } else if (!(size <= total)) {  // a NaN too, which then stays
           total = std::isnan(total) ? total : size;
         }
       }
     });
   }
-  return p == 1 || std::isinf(p) ? total : std::pow(total, 1 / p);
+  return p == 1 || std::isinf(p) ? total : largest * std::pow(total, 1 / p);
 }
 
 Grads& Grads::operator*=(double factor) {

@@ -110,10 +110,14 @@ Normalisation Normalisation::of(const NumericTable& training) {
       constant = constant && training(row, c) == training(0, c);
     }
     const double mean = constant ? training(0, c) : sum / n;
-    double squares = 0;
-    for (Index row = 0; row < training.rows(); ++row) squares += (training(row, c) - mean) * (training(row, c) - mean);
+    double largest = 0, squares = 0;  // in units of the largest, so that no square is 0 or infinite
+    for (Index row = 0; row < training.rows(); ++row) largest = std::max(largest, std::abs(training(row, c) - mean));
+    for (Index row = 0; row < training.rows(); ++row) {
+      const double part = (training(row, c) - mean) / largest;
+      squares += part * part;
+    }
     norm.mean.push_back(mean);
-    norm.deviation.push_back(constant ? 1.0 : std::sqrt(squares / n));
+    norm.deviation.push_back(constant ? 1.0 : largest * std::sqrt(squares / n));
   }
   return norm;
 }

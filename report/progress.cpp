@@ -32,7 +32,7 @@ std::string tenths(Index n, Index unit, char suffix) {
 }  // namespace
 
 std::string format_duration(double seconds) {
-  if (!std::isfinite(seconds) || seconds < 0) return "?";
+  if (!(seconds >= 0 && seconds < 1e15)) return "?";
   if (seconds < 0.0995) return fmt::format("{:.0f}ms", seconds * 1000);
   if (seconds < 9.95) return fmt::format("{:.1f}s", seconds);
   // Rounded before the unit is chosen, so that 59.9 is "1m 00s" and never "60s".

@@ -86,6 +86,9 @@ TEST_CASE("clip: by other norms") {
     CHECK(clip(grads, 6.1, infinity)[p.b].flat(0) == 6);
   }
   const Pair p;
+  CHECK(p.grads(1, 2000, 0).norm(100) == doctest::Approx(2000).epsilon(1e-12));  // 2000¹⁰⁰ is no double
+  CHECK(p.grads(0, 1e-4, 0).norm(100) == doctest::Approx(1e-4).epsilon(1e-12));
+  CHECK(p.grads(0, 0, 0).norm(3) == 0);
   for (const double norm : {1., 3., infinity}) {
     CHECK(std::isnan(p.grads(1, std::nan(""), 5).norm(norm)));
     CHECK(std::isnan(p.grads(std::nan(""), infinity, 5).norm(norm)));

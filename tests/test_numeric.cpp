@@ -117,3 +117,11 @@ TEST_CASE("Normalisation: far from zero") {
   CHECK(norm.mean[0] == Approx(1e9 + 0.5).epsilon(1e-15));
   CHECK(norm.deviation[0] == Approx(0.5));
 }
+
+TEST_CASE("Normalisation: numbers whose squares a double does not hold") {
+  for (const double unit : {1e-170, 1e200}) {
+    const Normalisation norm = Normalisation::of({{"a"}, {0, unit}});
+    CHECK(norm.deviation[0] == doctest::Approx(unit / 2).epsilon(1e-15));
+    CHECK(norm.apply({{"a"}, {0, unit}}).values == std::vector<double>{-1, 1});
+  }
+}

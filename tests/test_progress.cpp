@@ -90,6 +90,7 @@ class Environment {
 
 TEST_CASE("durations read as people write them") {
   CHECK(format_duration(0) == "0ms");
+  CHECK(format_duration(1e20) == "?");
   CHECK(format_duration(0.0352) == "35ms");
   CHECK(format_duration(0.0999) == "0.1s");
   CHECK(format_duration(4.23) == "4.2s");
