@@ -129,7 +129,8 @@ void restore_random(const Checkpoint& checkpoint, const std::string& name, Rando
     const char* word = text.data();
     for (Index i = 0; i < state.size(); ++i, word += 17) std::from_chars(word, word + 16, state[i], 16);
   }
-  require<FileError>(text == hexadecimal(state), "{}: '{}' is not a random state of four hexadecimal words",
+  require<FileError>(text == hexadecimal(state) && state != Random::State{},
+                     "{}: '{}' is not a random state of four hexadecimal words, one at least above 0",
                      checkpoint.source, name);
   random.restore(state);
 }

@@ -35,10 +35,12 @@ void read_array(std::istream& in, const std::string&, const std::string& name, c
 
 inline float of_bf16(std::uint16_t half) { return std::bit_cast<float>(std::uint32_t{half} << 16); }
 
-/// IEEE 754's binary16: a wider exponent is 2¹¹² too small, which a product mends, for denormal numbers too.
+/// IEEE 754's binary16: a wider exponent is 2¹¹² too small, which a product mends. A denormal half would pass through a
+/// denormal float, which is 0 while a Tape lives.
 inline float of_f16(std::uint16_t half) {
   const std::uint32_t sign = half & 0x8000u, magnitude = half & 0x7FFFu;
-  const float wide = std::bit_cast<float>(magnitude << 13) * 0x1p112f;
+  const float wide =
+      magnitude < 0x400u ? static_cast<float>(magnitude) * 0x1p-24f : std::bit_cast<float>(magnitude << 13) * 0x1p112f;
   const std::uint32_t no_number = magnitude >= 0x7C00u ? 0x7F800000u : 0;
   return std::bit_cast<float>(std::bit_cast<std::uint32_t>(wide) | no_number | sign << 16);
 }

@@ -204,12 +204,13 @@ TEST_CASE("checkpoint: texts that are missing or are something else") {
   for (const char* text : {"", "0 0 0 1", "0000000000000000 0000000000000001 fedcba9876543210",
                            "0000000000000000 0000000000000001 fedcba9876543210 ffffffffffffffff ",
                            "0000000000000000 0000000000000001 fedcba9876543210 FFFFFFFFFFFFFFFF",
+                           "0000000000000000 0000000000000000 0000000000000000 0000000000000000",
                            "0000000000000000,0000000000000001 fedcba9876543210 ffffffffffffffff",
                            "0000000000000000 000000000000000x fedcba9876543210 ffffffffffffffff"}) {
     CAPTURE(text);
     other.metadata["random"] = text;
     CHECK(message_of<FileError>([&] { restore_random(other, "random", random); }) ==
-          "checkpoint: 'random' is not a random state of four hexadecimal words");
+          "checkpoint: 'random' is not a random state of four hexadecimal words, one at least above 0");
   }
   CHECK(random.state() == state);
 }

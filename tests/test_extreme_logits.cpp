@@ -217,6 +217,18 @@ TEST_CASE("extreme logits: cross-entropy") {
   }
 }
 
+TEST_CASE("extreme logits: the gradient by probabilities of a class that weighs nothing") {
+  for (const Dtype dtype : {f32, f64}) {
+    const Tensor z(array_of({0, -infinity}, dtype).reshaped({1, 2}));
+    for (const CrossEntropyOptions& options :
+         {CrossEntropyOptions{.weights = {1, 0}}, CrossEntropyOptions{.smoothing = 1}}) {
+      Tape tape;
+      const Tensor q = tape.watch(Tensor(array_of({1, 0}, dtype).reshaped({1, 2})));
+      check_numbers(tape.backward(cross_entropy(z, q, Reduce::sum, options))[q], {0, 0});
+    }
+  }
+}
+
 TEST_CASE("extreme logits: one logit, and the functions of one number") {
   for (const Dtype dtype : {f32, f64}) {
     const double big = huge(dtype);

@@ -197,6 +197,10 @@ TEST_CASE("errors: axes, shapes and selection") {
        },
        "pad: 1 pairs of sizes for a tensor of shape [2, 3]; one for each axis"},
       {[] {
+         pad(zeros({3}), {{0, Index(2) - Index(3)}});
+       },
+       "pad: 0 before and 18446744073709551615 behind axis 0 of a tensor of shape [3] are too many"},
+      {[] {
          index_select(zeros({2, 3, 4}), {0, 3}, 1);
        },
        "index_select: id 3 at position 1 is outside 0 … 2"},

@@ -145,7 +145,13 @@ Tensor pad(const Tensor& x, std::span<const Padding> sizes, double value) {
   require(sizes.size() == x.ndim(), "pad: {} pairs of sizes for a tensor of shape {}; one for each axis", sizes.size(),
           x.shape());
   Shape shape;
-  for (Index i = 0; i < x.ndim(); ++i) shape.append(sizes[i].before + x.shape()[i] + sizes[i].after);
+  constexpr Index most = 0xffffffff;  // beyond it the sum might come round again
+  for (Index i = 0; i < x.ndim(); ++i) {
+    const auto [before, after] = sizes[i];
+    require(before <= most && after <= most,
+            "pad: {} before and {} behind axis {} of a tensor of shape {} are too many", before, after, i, x.shape());
+    shape.append(before + x.shape()[i] + after);
+  }
   const Array y = Array::full(shape, x.dtype(), value);
   AxisSteps steps{};
   Index first = 0, step = 1;

@@ -63,7 +63,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, Reduce reduce,
           out[c] -= static_cast<T>(scale * mass(c));
         }
         for (Index c = 0; dq.defined() && c < classes; ++c) {
-          out_q[c] = static_cast<T>(scale * rest * weight(c) * (logsum - static_cast<double>(row[c] - shift)));
+          const double k = scale * rest * weight(c);
+          out_q[c] = k == 0 ? T{0} : static_cast<T>(k * (logsum - static_cast<double>(row[c] - shift)));
         }
       }
       return sum;
