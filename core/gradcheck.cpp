@@ -136,8 +136,8 @@ GradcheckReport check_model(Params& params, const std::function<Tensor()>& f, co
     const Array gradient = grads.contains(param) ? grads[param] : Array::zeros(param.shape(), f64);
     const auto set = [&](Index i, double v) { param.data().value.set_flat(i, v); };
     const auto value = [&] { return change(cotangent, f().value(), y_start); };
+    const detail::Restored restored{param};
     report.rows.push_back(check(param.name(), start, gradient, dot(cotangent, y_start), set, value, random, options));
-    param.set(start);
   }
   return report;
 }

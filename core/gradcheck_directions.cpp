@@ -16,13 +16,6 @@ Array moved(const Array& a, double factor, const Array& b) {
       "check_directions", [factor](auto x, auto d) { return x + factor * d; }, a, b);
 }
 
-/// Puts a parameter's value back, whatever happens.
-struct Restored {
-  const Param& param;
-  Array value = param.value();
-  ~Restored() { param.data().value = value; }
-};
-
 }  // namespace
 
 GradcheckReport check_directions(Params& params, const std::function<Tensor()>& f, const DirectionOptions& options) {
@@ -41,7 +34,7 @@ GradcheckReport check_directions(Params& params, const std::function<Tensor()>& 
   GradcheckReport report;
   for (const Param& param : params) {
     if (param.frozen()) continue;
-    const Restored restored{param};
+    const detail::Restored restored{param};
     const Array& at = restored.value;
     const double h = options.step * std::max(1.0, root_mean_square(at));
     GradcheckRow row{param.name(), param.shape()};

@@ -9,6 +9,13 @@
 
 namespace unroll::detail {
 
+/// Puts a parameter's value back, whatever happens.
+struct Restored {
+  const Param& param;
+  Array value = param.value();
+  ~Restored() { param.data().value = value; }
+};
+
 /// Σ r∘y in f64, element by element.
 double dot(const Array& r, const Array& y);
 /// Σ r ∘ (moved − y): what did not change adds no rounding of its own.

@@ -70,7 +70,13 @@ void Params::to(Dtype dtype) {
 }
 
 void Params::fill(const Init& init) {
-  for (const auto& param : all_) param.data().value = init(param.shape(), random_).to(dtype_);
+  std::vector<Array> values;
+  for (const auto& param : all_) {
+    values.push_back(init(param.shape(), random_).to(dtype_));
+    require(values.back().shape() == param.shape(), "fill: '{}' is {}, and its initial value {}", param.name(),
+            param.shape(), values.back().shape());
+  }
+  for (Index i = 0; i < all_.size(); ++i) all_[i].data().value = std::move(values[i]);
 }
 
 void Params::freeze(std::string_view names, bool frozen) {

@@ -46,10 +46,17 @@ using Clock = std::chrono::steady_clock;
 /// its core inside a tile keeps the caller waiting for milliseconds: after that the caller works alone for a while.
 class Workers {
  public:
-  ~Workers() { resize(1); }
+  ~Workers() { end_all(); }
 
   /// Ends all workers; the next job starts `count` − 1 others.
   void resize(Index count) {
+    while (busy_.exchange(true)) std::this_thread::yield();  // until the job of another thread is done
+    const Idle idle_at_the_end{busy_};
+    end_all();
+    count_ = count;
+  }
+
+  void end_all() {
     {
       const std::lock_guard lock(mutex_);
       stop_ = true;
@@ -58,7 +65,6 @@ class Workers {
     for (auto& worker : workers_) worker.join();
     workers_.clear();
     stop_ = false;
-    count_ = count;
   }
 
   void run(Index tiles, void (*tile)(void*, Index), void* context, bool large) {

@@ -141,6 +141,15 @@ TEST_CASE("check_model: every parameter, left as it was") {
   CHECK(right.rows[2].numeric == 0);
   for (Index i = 0; i < before.size(); ++i) CHECK(w.value().flat(i) == before.flat(i));
 
+  int calls = 0;
+  CHECK_THROWS_AS(check_model(params,
+                              [&] {
+                                if (++calls == 4) throw std::runtime_error("half-way");
+                                return tanh(affine(x, w, b));
+                              }),
+                  std::runtime_error);
+  for (Index i = 0; i < before.size(); ++i) CHECK(w.value().flat(i) == before.flat(i));
+
   const GradcheckReport wrong = check_model(params, [&] { return tanh(matmul(x, w)) + square(b, -1); });
   CHECK(wrong.rows[0].passed);
   CHECK(!wrong.rows[1].passed);

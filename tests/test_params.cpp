@@ -93,6 +93,12 @@ TEST_CASE("params: the same numbers for a seed and in both dtypes") {
   CHECK(std::abs(lb.b.value().flat(0)) <= 0.1);
   CHECK(lb.b.value().flat(0) != 0);
   CHECK(lb.b.dtype() == f32);
+  const Array kept = lb.w.value();
+  CHECK_THROWS_AS(b.fill([&](const Shape& shape, Random&) {
+    return shape == lb.b.shape() ? Array::zeros({99}, f32) : Array::zeros(shape, f32);
+  }),
+                  ShapeError);
+  CHECK(lb.w.value().same_place(kept));
 }
 
 TEST_CASE("params: freezing") {
