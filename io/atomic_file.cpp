@@ -78,9 +78,11 @@ void write_atomically(const std::filesystem::path& path, const std::vector<std::
   const auto link = std::filesystem::symlink_status(path, error);
   check_look(link.type() != std::filesystem::file_type::none);
   std::filesystem::path target = path;
-  if (std::filesystem::is_symlink(link)) {
-    target = std::filesystem::weakly_canonical(path, error);
+  constexpr int most_links = 40;  // as Linux has it
+  for (int links = 0; links < most_links && std::filesystem::is_symlink(target, error); ++links) {
+    const auto next = std::filesystem::read_symlink(target, error);
     check_look(!error);
+    target = target.parent_path() / next;
   }
   struct stat old {};
   const bool replaces = ::stat(target.c_str(), &old) == 0;

@@ -77,6 +77,17 @@ TEST_CASE("write_atomically: permissions are kept, links are followed") {
   CHECK(bytes_in(folder / "private") == "new");
   CHECK(fs::status(folder / "private").permissions() == fs::perms(0600));
 
+  fs::create_directory(folder / "runs");
+  fs::create_symlink("runs/first", folder / "latest");  // which does not exist yet
+  fs::create_symlink("latest", folder / "link to it");
+  write_atomically(folder / "link to it", {"new"});
+  CHECK(fs::is_symlink(folder / "link to it"));
+  CHECK(fs::is_symlink(folder / "latest"));
+  CHECK(bytes_in(folder / "runs" / "first") == "new");
+  fs::create_symlink("round", folder / "round");
+  CHECK_THROWS_AS(write_atomically(folder / "round", {"new"}), FileError);
+  CHECK(fs::is_symlink(folder / "round"));
+
   const mode_t mask = ::umask(0027);
   write_atomically(folder / "fresh", {"new"});
   ::umask(mask);
