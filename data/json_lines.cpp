@@ -43,10 +43,7 @@ class LabelledObject : public nlohmann::json_sax<json> {
   bool boolean(bool value) override { return label(value ? "true" : "false", "a truth value"); }
   bool number_integer(number_integer_t value) override { return label(fmt::to_string(value), "a number"); }
   bool number_unsigned(number_unsigned_t value) override { return label(fmt::to_string(value), "a number"); }
-  bool number_float(number_float_t, const string_t& written) override {  // a whole one is too large for the others
-    if (written.find_first_not_of("-0123456789") == written.npos) return label(written, "a number");
-    return other(excerpt(written));
-  }
+  bool number_float(number_float_t, const string_t& written) override { return other(excerpt(written)); }
   bool string(string_t& value) override {
     if (awaited_ == &options_.text) {
       row_.text = std::move(value);

