@@ -132,11 +132,11 @@ GradcheckReport check_model(Params& params, const std::function<Tensor()>& f, co
   GradcheckReport report;
   for (const Param& param : params) {
     if (param.frozen()) continue;
-    const Array start = param.value().copy();
+    const detail::Restored restored{param};
+    const Array& start = restored.value;
     const Array gradient = grads.contains(param) ? grads[param] : Array::zeros(param.shape(), f64);
     const auto set = [&](Index i, double v) { param.data().value.set_flat(i, v); };
     const auto value = [&] { return change(cotangent, f().value(), y_start); };
-    const detail::Restored restored{param};
     report.rows.push_back(check(param.name(), start, gradient, dot(cotangent, y_start), set, value, random, options));
   }
   return report;

@@ -4,18 +4,20 @@
 #include <cctype>
 #include <charconv>
 #include <map>
-#include <numeric>
 #include <optional>
 
 #include <unroll/core/error.h>
+#include <unroll/data/abc_lengths.h>
 #include <unroll/data/code_points.h>
 #include <unroll/data/text.h>
 #include <unroll/data/tune.h>
 
 namespace unroll {
+
+using detail::bar_of, detail::longest_note;
+
 namespace {
 
-constexpr Index longest_note = 9999;  // what to_abc writes of any shorter one has at most four digits
 constexpr std::array<int, 7> natural{9, 11, 0, 2, 4, 5, 7};  // of the letters A … G, in semitones above C
 
 /// One line of ABC, read from left to right.
@@ -295,17 +297,6 @@ std::string meter_of(Cursor in) {
   return meter;
 }
 
-/// How long a bar is; a whole note where the meter does not say.
-Index bar_of(std::string_view meter) {
-  Index over = 0, under = 0;
-  const char* end = meter.data() + meter.size();
-  const auto [slash, no_over] = std::from_chars(meter.data(), end, over);
-  if (no_over != std::errc() || slash == end || *slash != '/' || over > longest_note) return whole_note;
-  const auto [rest, no_under] = std::from_chars(slash + 1, end, under);
-  if (no_under != std::errc() || rest != end || under == 0) return whole_note;
-  return std::max<Index>(1, whole_note * over / under);
-}
-
 /// The unit of a tune without L:.
 Index default_unit(std::string_view meter) {
   const Index bar = bar_of(meter);
@@ -386,44 +377,5 @@ std::vector<Tune> parse_abc(std::string_view text, std::string_view name) {
 }
 
 std::vector<Tune> read_abc(const std::filesystem::path& path) { return parse_abc(read_text(path), path.string()); }
-
-std::string to_abc(const Tune& tune) {
-  constexpr std::array<const char*, 12> names{"C", "^C", "D", "^D", "E", "F", "^F", "G", "^G", "A", "^A", "B"};
-  std::string text = fmt::format("X:1\nT:{}\nM:{}\nL:1/8\nK:C\n", tune.title, tune.meter);
-  const Index bar = bar_of(tune.meter);
-  Index filled = 0, bars = 0;
-  std::map<std::string, std::string> accidentals;  // in force, by letter and octave
-  for (const Note& n : tune.notes) {
-    require<UsageError>(n.pitch == rest || (n.pitch >= 0 && n.pitch <= 127),
-                        "to_abc: a pitch of {}; it must be 0 … 127", n.pitch);
-    require<UsageError>(n.duration > 0 && n.duration <= longest_note, "to_abc: a duration of {}; it must be 1 … {}",
-                        n.duration, longest_note);
-    if (n.pitch == rest) {
-      text += 'z';
-    } else {
-      std::string pitch = names[static_cast<Index>(n.pitch % 12)], sign;
-      if (pitch[0] == '^') sign = "^", pitch.erase(0, 1);
-      const int octave = n.pitch / 12;
-      if (octave >= 6) pitch[0] = static_cast<char>(std::tolower(pitch[0]));
-      pitch += octave >= 6 ? std::string(static_cast<Index>(octave - 6), '\'')
-                           : std::string(static_cast<Index>(5 - octave), ',');
-      std::string& before = accidentals[pitch];
-      if (sign != before) text += sign.empty() ? "=" : sign;
-      before = sign;
-      text += pitch;
-    }
-    const Index divisor = std::gcd(n.duration, whole_note / 8), over = n.duration / divisor,
-                under = whole_note / 8 / divisor;
-    if (over != 1) text += fmt::format("{}", over);
-    if (under != 1) text += fmt::format("/{}", under);
-    filled += n.duration;
-    if (filled % bar == 0) {
-      text += ++bars % 4 == 0 ? "|\n" : "|";
-      accidentals.clear();
-    }
-  }
-  if (text.back() != '\n') text += "|\n";
-  return text;
-}
 
 }  // namespace unroll

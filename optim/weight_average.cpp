@@ -51,10 +51,12 @@ void WeightAverage::update(const Params& params) {
   std::vector<Array> values, converted;  // all that may fail comes before anything is averaged
   for (auto& [param, average] : slots_) {
     values.push_back(param.value().contiguous() ? param.value() : param.value().copy());
-    converted.push_back(average.to(param.dtype()));
-    if (average.dtype() != param.dtype()) continue;
-    converted.back() = Array();
-    dispatch(param.dtype(), [&]<class T>(T) { average.writable<T>(); });
+    if (average.dtype() != param.dtype()) {
+      converted.push_back(average.to(param.dtype()));
+    } else {
+      converted.emplace_back();
+      dispatch(param.dtype(), [&]<class T>(T) { average.writable<T>(); });
+    }
   }
   ++updates_;
   const double decay = options_.decay, k = static_cast<double>(updates_);

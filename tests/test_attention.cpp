@@ -1,6 +1,7 @@
 // Attention against its equations written out, its gradients, and what lies beyond a sequence's length.
 #include <unroll/core/gradcheck.h>
 #include <unroll/layers/attention.h>
+#include <unroll/layers/wrappers.h>
 
 #include "layer_testing.h"
 
@@ -150,4 +151,21 @@ TEST_CASE("attention: errors") {
   CHECK(message_of([&] {
           attention(Tensor::zeros({2, 4}), memory);
         }) == "Attention: the query is [2, 4] and the memory [2, 5, 4]; the query must be [2, 3]");
+}
+
+TEST_CASE("AttentionCell: one mask of dropped weights for a whole scan") {
+  Params params(1, f64);
+  const AttentionCell<WeightDrop<Lstm>> decoder(WeightDrop(params, Lstm(params / "decoder", 3 + width, inner), 0.5),
+                                                Attention(params / "a", Score::general, inner, width));
+  const Tensor xs = random_array({steps, batch, 3}, 2);
+  const Tape tape;
+  const auto before = params.random().state();
+  const Array scanned = scan(decoder, xs).outputs.value();
+  params.random().restore(before);
+  const auto held = substitutes(decoder);
+  auto state = decoder.zero_state(batch);
+  for (Index t = 0; t < steps; ++t) {
+    state = advance(decoder, at(xs, t), state);
+    CHECK(same_bits(decoder.output(state), at(scanned, t)));
+  }
 }

@@ -2,6 +2,7 @@
 #include <unroll/layers/bidirectional.h>
 #include <unroll/layers/linear.h>
 #include <unroll/layers/stack.h>
+#include <unroll/layers/wrappers.h>
 #include <unroll/optim/adam.h>
 
 #include "layer_testing.h"
@@ -133,4 +134,17 @@ TEST_CASE("the label is the next token: one direction stays at chance, both get 
   // Chance is 0.25; of 1,792 guesses its standard deviation is 0.01.
   CHECK(accuracy([](const Scope& p) { return Rnn(p, tokens, 16); }) == doctest::Approx(0.25).epsilon(0.2));
   CHECK(accuracy([](const Scope& p) { return Bidirectional<Rnn>(p, tokens, 8); }) > 0.99);
+}
+
+TEST_CASE("Bidirectional: the dropped weights of both halves are the same for as long as they are held") {
+  Params params(1, f64);
+  const Lstm lstm(params / "lstm", 3, 4);
+  const Tensor xs = random_array({6, 3, 3}, 2);
+  const Tape tape;
+  const Bidirectional both(WeightDrop(params, lstm, 0.5), WeightDrop(params, lstm, 0.5));
+  CHECK(substitutes(both).size() == 2);
+  CHECK(substitutes(Stack({both})).size() == 2);
+  CHECK_FALSE(same_bits(scan(both, xs).outputs, scan(both, xs).outputs));
+  const auto held = substitutes(both);
+  CHECK(same_bits(scan(both, xs).outputs, scan(both, xs).outputs));
 }

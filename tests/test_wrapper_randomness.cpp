@@ -1,7 +1,5 @@
 // What VariationalDropout, Zoneout and WeightDrop promise: when they act, what they leave out, how often.
 
-#include <unroll/layers/attention.h>
-#include <unroll/layers/bidirectional.h>
 #include <unroll/layers/stack.h>
 
 #include "ragged_testing.h"
@@ -333,33 +331,6 @@ TEST_CASE("WeightDrop draws for each scan and each streamed step, or for as long
   CHECK(same_bits(step(cell), step(stack)));
   CHECK(same_bits(step(cell), step(Residual(Projected(params / "p", cell, in)).cell.cell)));
   CHECK(same_bits(scan(cell, inputs()).outputs, scan(stack, inputs()).outputs));
-}
-
-TEST_CASE("dropped weights of what stands on a cell: one mask for each scan, the same for as long as they are held") {
-  Params params(1, f64);
-  const Lstm lstm(params / "lstm", in, hidden);
-  const Tensor xs = inputs();
-  Tape tape;
-  const Bidirectional both(WeightDrop(params, lstm, 0.5), WeightDrop(params, lstm, 0.5));
-  CHECK(substitutes(both).size() == 2);
-  CHECK(substitutes(Stack({both})).size() == 2);
-  {
-    const auto held = substitutes(both);
-    CHECK(same_bits(scan(both, xs).outputs, scan(both, xs).outputs));
-  }
-  CHECK_FALSE(same_bits(scan(both, xs).outputs, scan(both, xs).outputs));
-
-  const AttentionCell<WeightDrop<Lstm>> decoder(WeightDrop(params, Lstm(params / "decoder", in + 2, hidden), 0.5),
-                                                Attention(params / "attention", Score::general, hidden, 2));
-  const auto before = params.random().state();
-  const Array scanned = scan(decoder, xs).outputs.value();
-  params.random().restore(before);
-  const auto held = substitutes(decoder);
-  auto state = decoder.zero_state(batch);
-  for (Index t = 0; t < steps; ++t) {
-    state = advance(decoder, at(xs, t), state);
-    CHECK(same_bits(decoder.output(state), at(scanned, t)));
-  }
 }
 
 TEST_CASE("padding changes no bit in training") {
